@@ -1,0 +1,1 @@
+"""The recorded wire and the server that plays it."""

@@ -1,0 +1,1 @@
+"""Scores to Windows, Spikes and Alerts."""

@@ -1,0 +1,1 @@
+"""Feeds to Articles, Stories and Mentions."""

@@ -1,0 +1,1 @@
+"""Labels: the queue, agreement, import and export."""

@@ -1,0 +1,1 @@
+"""Alerts to Messages and Notifications."""

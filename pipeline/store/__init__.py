@@ -1,0 +1,1 @@
+"""Everything Postgres: engine, embedded server, migrations, one module per noun with its SQL beside it."""

@@ -1,0 +1,76 @@
+"""One way to make an engine and to turn driver errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from pipeline.errors import ConfigurationError, DatabaseUnavailable, WrongCredentials, redact
+
+# A step holds one connection, ingest a few: more would only queue inside Postgres on a small machine.
+POOL_SIZE = 5
+# Seconds to wait for a TCP connection before saying that the database is away.
+CONNECT_TIMEOUT_S = 10
+
+
+def create_engine(url: str, *, application: str = "undertow", pool_size: int = POOL_SIZE) -> Engine:
+    """An engine for `url` (postgresql:// or postgres://; psycopg2 is the driver). Connects to nothing yet.
+
+    Raises ConfigurationError when the URL cannot be read.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "UNDERTOW_DATABASE_URL is not a database address",
+            "write it as postgresql://user:password@host:5432/name",
+        ) from error
+    if parsed.drivername.split("+")[0] not in {"postgresql", "postgres"}:
+        raise ConfigurationError(
+            f"UNDERTOW_DATABASE_URL names {parsed.drivername!r}", "only postgresql:// is supported"
+        )
+    return sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg2"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": application,
+            "options": "-c timezone=UTC",
+        },
+    )
+
+
+@contextmanager
+def database_errors(engine: Engine) -> Iterator[None]:
+    """Turns `OperationalError` of a failed connection into DatabaseUnavailable or WrongCredentials."""
+    try:
+        yield
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        detail = redact(str(error.orig).strip().splitlines()[-1])
+        if "password authentication failed" in detail or ("role" in detail and "does not exist" in detail):
+            raise WrongCredentials(
+                f"the database at {where} refused the login", "check UNDERTOW_DATABASE_URL"
+            ) from error
+        raise DatabaseUnavailable(
+            f"the database at {where} cannot be used: {detail}", "start it, or check UNDERTOW_DATABASE_URL"
+        ) from error
+
+
+@cache
+def read_sql(name: str) -> str:
+    """The text of pipeline/store/sql/<name>.sql."""
+    return files("pipeline.store").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
+
+
+def sql(name: str) -> sa.TextClause:
+    """The statement in pipeline/store/sql/<name>.sql, with :named parameters."""
+    return sa.text(read_sql(name))
