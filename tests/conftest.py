@@ -1,9 +1,8 @@
-"""Fixtures of every test: a clean environment, and the embedded PostgreSQL, started once for the whole session."""
+"""Fixtures of every test: a clean environment and a home of its own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ def project_root() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads the developer's .env or writes to the developer's .undertow."""
     monkeypatch.setenv("UNDERTOW_HOME", str(tmp_path / "undertow-home"))
-    yield

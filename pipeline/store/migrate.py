@@ -2,12 +2,12 @@
 
     sql/migrations/NNNN_name.sql        one step forward, run once
     sql/alembic/versions/NNNN_name.py   the Alembic revision that executes it
-    sql/views/*.sql                     schema `analytics`: dropped and made again, in name order, when any file changed
+    sql/views/*.sql                     schema `analytics`, made again in name order when any file changed
     sql/roles.sql                       roles and grants, after the views
 
-One transaction holds it all: a kill or an error leaves the old schema whole. Safe at any time and in several processes
-at once: an advisory lock lets one through. Nobody queues behind it for long: when a table or view stays locked for
-LOCK_TIMEOUT_MS it rolls back, lets the others pass and tries again.
+One transaction holds it all: a kill or an error leaves the old schema whole. Safe at any time and in several
+processes at once: an advisory lock lets one through. Nobody queues behind it for long: when a table or view
+stays locked for LOCK_TIMEOUT_MS it rolls back, lets the others pass and tries again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from pipeline.errors import SchemaError
-from pipeline.store.engine import create_engine
+from pipeline.errors import DatabaseError, SchemaTooNew, SchemaTooOld
+from pipeline.store.engine import create_engine, database_errors
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 ADVISORY_LOCK = 0x756E6465  # "unde": any constant that no other program takes in this database
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """What an upgrade did. `before` is None for an empty database; `changed` is False if there was nothing to do."""
+    """What an upgrade did: revisions before (None: an empty database) and after; whether anything was done."""
 
     before: str | None
     after: str
@@ -55,38 +55,40 @@ def head() -> str:
     """The newest revision that this code knows."""
     newest = _scripts().get_current_head()
     if newest is None:
-        raise SchemaError("sql/alembic/versions is empty; the installation is damaged, check out the code again")
+        raise DatabaseError(
+            "sql/alembic/versions is empty", "the installation is damaged: check out the code again"
+        )
     return newest
 
 
 def current(url: str) -> str | None:
-    """The revision of the database at `url`; None if it has no schema. Raises DatabaseError if it cannot be reached."""
+    """The revision of the database at `url`; None if it has no schema. Raises DatabaseUnavailable."""
     engine = create_engine(url)
     try:
-        with engine.connect() as connection:
+        with database_errors(engine), engine.connect() as connection:
             return _revision(connection)
     finally:
         engine.dispose()
 
 
 def check(url: str) -> str:
-    """Return the revision if the database fits this code; raise SchemaError, which says what to do, if it does not."""
+    """Return the revision if it is the one this code needs; else raise SchemaTooOld or SchemaTooNew."""
     found, newest = current(url), head()
     if found == newest:
         return newest
     _refuse_newer(found)
     have = f"is at schema {found}" if found else "has no schema yet"
-    raise SchemaError(f"the database {have}, this code needs {newest}; run `undertow db migrate`")
+    raise SchemaTooOld(f"the database {have}, this code needs {newest}", "run `undertow db migrate`")
 
 
 def upgrade(url: str) -> Report:
     """Migrate to the newest schema and make views and roles anew; does nothing when all is as it should be.
 
-    Raises SchemaError: a schema newer than this code, a file that PostgreSQL refuses, a lock that is never given.
+    Raises SchemaTooNew, or DatabaseError: a file that PostgreSQL refuses, a lock that is never given.
     """
     engine = create_engine(url)
     try:
-        with engine.connect() as connection, _alone(connection):
+        with database_errors(engine), engine.connect() as connection, _alone(connection):
             return _patiently(connection)
     finally:
         engine.dispose()
@@ -103,7 +105,9 @@ def _patiently(connection: Connection) -> Report:
                 raise
             log.info("schema is in use, attempt %d of %d", attempt + 1, LOCK_ATTEMPTS)
             time.sleep(LOCK_PAUSE_S)
-    raise SchemaError("a long query holds the tables or views to be changed; end it, then run `undertow db migrate`")
+    raise DatabaseError(
+        "a long query holds tables or views to be changed", "end it, then run `undertow db migrate`"
+    )
 
 
 def _apply(connection: Connection) -> Report:
@@ -122,29 +126,30 @@ def run_migration(connection: Connection, revision: str) -> None:
     """Execute the file of sql/migrations whose number is `revision`; what each Alembic revision calls."""
     files = list((SQL / "migrations").glob(f"{revision}_*.sql"))
     if len(files) != 1:
-        raise SchemaError(f"sql/migrations should have one file {revision}_*.sql, it has {len(files)}")
+        raise DatabaseError(f"sql/migrations should have one file {revision}_*.sql, it has {len(files)}")
     _run_file(connection, files[0])
 
 
 def _run_file(connection: Connection, path: Path) -> None:
-    """Execute one .sql file, any number of statements. Raises SchemaError with file, line and PostgreSQL's words."""
+    """Execute one .sql file, any number of statements. Raises DatabaseError naming file and line."""
     script = path.read_text()
     try:
-        with connection.connection.cursor() as cursor:  # the driver itself: no placeholders, % is only a character
-            cursor.execute(script)
+        connection.connection.cursor().execute(script)  # the driver itself: % is no placeholder
     except psycopg2.errors.LockNotAvailable as error:
         raise OperationalError(path.name, None, error) from error
     except psycopg2.errors.InsufficientPrivilege:
         raise
     except psycopg2.Error as error:
         line = script.count("\n", 0, int(error.diag.statement_position or 1)) + 1
-        raise SchemaError(f"{path.name}, line {line}: {error.diag.message_primary or error}") from error
+        raise DatabaseError(f"{path.name}, line {line}: {error.diag.message_primary or error}") from error
 
 
 def _drop_views(connection: Connection) -> None:
     outside = connection.execute(text((SQL / "alembic" / "dependents.sql").read_text())).scalars().all()
     if outside:
-        raise SchemaError(f"{', '.join(outside)} read from schema analytics, which is made anew; drop them first")
+        raise DatabaseError(
+            f"{', '.join(outside)} read from schema analytics, which is made anew", "drop them first"
+        )
     connection.execute(text("drop schema if exists analytics cascade"))
 
 
@@ -164,7 +169,9 @@ def _make_roles(connection: Connection) -> None:
         with connection.begin_nested():
             _run_file(connection, path)
     except psycopg2.errors.InsufficientPrivilege as error:
-        log.warning("roles were not made (%s); ask an administrator to run sql/roles.sql", error.diag.message_primary)
+        log.warning(
+            "roles were not made (%s); ask an administrator to run sql/roles.sql", error.diag.message_primary
+        )
 
 
 def _digest() -> str:
@@ -178,7 +185,7 @@ def _digest() -> str:
 
 
 def _made_from(connection: Connection) -> str:
-    """Digest that the present views were made from, kept in the comment of their schema; empty if there are none."""
+    """Digest that the present views were made from, kept in the comment of their schema; empty if none."""
     query = text("select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = 'analytics'")
     return str(connection.execute(query).scalar() or "").rpartition(" ")[2]
 
@@ -201,7 +208,9 @@ def _scripts() -> ScriptDirectory:
 def _refuse_newer(found: str | None) -> None:
     known = {script.revision for script in _scripts().walk_revisions()}
     if found is not None and found not in known:
-        raise SchemaError(f"the database is at schema {found}, newer than this code ({head()}); update the code")
+        raise SchemaTooNew(
+            f"the database is at schema {found}, newer than this code ({head()})", "update the code"
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Which process is the server of a data folder, and which user may run it.
 
-postmaster.pid is never believed alone: after a reboot its pid may be anybody's, and after a kill it may be a zombie.
+postmaster.pid is never believed alone: after a reboot its pid may be anybody's, after a kill it may be a zombie.
 A real server has the data folder as its working directory.
 """
 
@@ -32,8 +32,8 @@ def running_pid(data: Path) -> int | None:
 def wait_until_gone(data: Path, until: Callable[[], bool], timeout_s: float = GONE_TIMEOUT_S) -> None:
     """Wait for what a crash left behind, so that a start can follow; returns early when `until()` is true.
 
-    PostgreSQL takes a zombie for a live server and refuses to start; a recycled pid it refuses for ever, so the
-    record is removed when its pid is somebody else's and no process works in the data folder.
+    PostgreSQL takes a zombie for a live server and refuses to start; a recycled pid it refuses for ever, so
+    the record is removed when its pid is somebody else's and no process works in the data folder.
     """
     deadline = time.monotonic() + timeout_s
     while (process := _recorded_process(data)) and time.monotonic() < deadline:
@@ -49,8 +49,8 @@ def wait_until_gone(data: Path, until: Callable[[], bool], timeout_s: float = GO
 def unprivileged(home: Path) -> list[str]:
     """Command prefix under which PostgreSQL agrees to run; empty unless we are root, which it refuses.
 
-    A user namespace maps root to nobody: files stay root's, no account is made. Where containers forbid namespaces
-    the server runs as `postgres` or `nobody`, and `home` is handed to that account.
+    A user namespace maps root to nobody: files stay root's, no account is made. Where containers forbid
+    namespaces the server runs as `postgres` or `nobody`, and `home` is handed to that account.
     """
     if os.geteuid() != 0:
         return []
@@ -63,7 +63,9 @@ def unprivileged(home: Path) -> list[str]:
 def _as_account(home: Path) -> list[str]:
     account = next((found for name in ("postgres", "nobody") if (found := _account(name))), None)
     if account is None or not shutil.which("setpriv"):
-        raise ServerError("PostgreSQL refuses to run as root here; run as an ordinary user, or install util-linux")
+        raise ServerError(
+            "PostgreSQL refuses to run as root here", "run as an ordinary user, or install util-linux"
+        )
     for path in (home, *home.rglob("*")):
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
     return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--"]
@@ -77,7 +79,7 @@ def _account(name: str) -> pwd.struct_passwd | None:
 
 
 def _recorded_process(data: Path) -> psutil.Process | None:
-    """The process that postmaster.pid names, a zombie too; None when it is gone (PostgreSQL then clears the file)."""
+    """The process that postmaster.pid names, a zombie too; None when it is gone and PostgreSQL sees it so."""
     try:
         return psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
     except (OSError, IndexError, ValueError, psutil.NoSuchProcess):

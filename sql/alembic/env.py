@@ -1,4 +1,4 @@
-"""Alembic's environment. It is entered by pipeline.store.migrate, which hands over a connection in a transaction."""
+"""Alembic's environment, entered by pipeline.store.migrate, which hands over a connection in a transaction."""
 
 from alembic import context
 

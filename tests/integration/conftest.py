@@ -1,10 +1,9 @@
-"""A real PostgreSQL for the tests: one server and one migrated template a session, a fresh copy for each test."""
+"""A real PostgreSQL: one server and one migrated template for the session, a fresh copy for each test."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
