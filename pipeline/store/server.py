@@ -27,13 +27,32 @@ import psycopg2
 from psycopg2 import sql
 
 from pipeline.errors import PortTaken, ServerError
+from pipeline.settings import Settings
 from pipeline.store import postmaster
 
 HOST = "127.0.0.1"
+DATABASE = "undertow"  # the name of our database in the embedded server
 START_TIMEOUT_S = 120  # recovery after a kill took 1-4 s; a long WAL replay on a slow disk may take minutes
 LOG_LIMIT_BYTES = 20_000_000  # server.log is put aside past this size, once, at the next start
 # Airflow's 40 connections and a few of each step and the desk fit in 100; 128 MB is PostgreSQL's default.
 SETTINGS = {"max_connections": "100", "shared_buffers": "128MB", "timezone": "UTC", "log_timezone": "UTC"}
+
+
+def embedded(settings: Settings) -> Server:
+    """The embedded server of this installation, started or not."""
+    return Server(settings.home / "postgres")
+
+
+def database_url(settings: Settings) -> str:
+    """URL of the database in force: UNDERTOW_DATABASE_URL, or the embedded server, which is started for it.
+
+    The database exists then, its schema may not (see migrate.check). Raises ServerError.
+    """
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    server = embedded(settings).start()
+    server.ensure_database(DATABASE)
+    return server.url(DATABASE)
 
 
 def binaries() -> Path:
@@ -207,7 +226,7 @@ class Server:
     def _read(self, name: str) -> str:
         try:
             return (self.home / name).read_text().strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ServerError(
                 f"no embedded PostgreSQL in {self.home}", "run `make demo` or `make up`"
             ) from None
