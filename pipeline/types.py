@@ -68,6 +68,24 @@ class StoryScore:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownScore:
+    """The score that a version gave to an identical text."""
+
+    sentiment: Probabilities
+    companies: dict[int, Probabilities]
+    topics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A story that is not scored, and why: language, failure or empty."""
+
+    story_id: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """What is watched."""
 

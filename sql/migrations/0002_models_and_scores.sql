@@ -117,7 +117,17 @@ comment on column score_queue.id is 'Surrogate key.';
 comment on column score_queue.story_id is 'The story.';
 comment on column score_queue.model_version_id is 'Version to score with (re-score), or null: the champion (live).';
 comment on column score_queue.available_at is 'The story''s available_at, UTC; live goes newest first.';
-comment on column score_queue.attempts is 'Batches it took part in that failed as a whole.';
+comment on column score_queue.attempts is 'Batches with it that died with their worker; from 2 on it is scored alone, from 4 on set apart.';
+
+create table score_batches (
+  id          bigint generated always as identity primary key,
+  story_ids   bigint[] not null,
+  started_at  timestamptz not null
+);
+comment on table score_batches is 'Batches under way. A row whose advisory lock (its id) nobody holds belongs to a worker that died.';
+comment on column score_batches.id is 'Surrogate key, and key of the advisory lock.';
+comment on column score_batches.story_ids is 'Stories in the batch.';
+comment on column score_batches.started_at is 'When it was claimed, UTC.';
 
 create function enqueue_story() returns trigger language plpgsql as $$
 begin

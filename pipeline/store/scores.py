@@ -1,0 +1,195 @@
+"""The score queue, and what the classifier said. A claim is a set of row locks inside one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from pipeline.store.engine import sql
+from pipeline.types import Apart, KnownScore, Probabilities, StoryMention, StoryScore, WaitingStory
+
+# Batches with a story in them that may die with their worker before the story is scored alone, and before it is set
+# apart. Two: one death is usually the machine's (a restart, a kill), not the text's. Changing them needs no migration.
+DEATHS_UNTIL_ALONE = 2
+DEATHS_UNTIL_APART = 4
+
+Order = Literal["newest", "oldest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Stories that this transaction holds; `batch_id` names them in score_batches until the end."""
+
+    batch_id: int
+    stories: tuple[WaitingStory, ...]
+
+
+def claim(
+    engine: Engine,
+    connection: Connection,
+    *,
+    rescore_model_id: int | None,
+    limit: int,
+    as_of: datetime,
+    order: Order = "newest",
+) -> Claim | None:
+    """Locks up to `limit` waiting stories for the transaction of `connection`; None when nothing is free.
+
+    `rescore_model_id` None takes live stories. Stories that died with two batches come alone. The batch is noted by
+    a transaction of its own, so that a death is remembered although the claim itself vanishes with it.
+    """
+    found = _lock(connection, rescore_model_id, limit, order, 0, DEATHS_UNTIL_ALONE)
+    if not found:
+        found = _lock(connection, rescore_model_id, 1, order, DEATHS_UNTIL_ALONE, DEATHS_UNTIL_APART)
+    if not found:
+        return None
+    with engine.begin() as own:
+        batch_id = own.execute(
+            sa.text("insert into score_batches (story_ids, started_at) values (:ids, :at) returning id"),
+            {"ids": found, "at": as_of},
+        ).scalar_one()
+        # taken before the row becomes visible, so that nobody can mistake it for an orphan
+        connection.execute(sa.text("select pg_advisory_xact_lock(:id)"), {"id": batch_id})
+    return Claim(batch_id, tuple(read_waiting(connection, found)))
+
+
+def _lock(
+    connection: Connection, model_id: int | None, limit: int, order: Order, low: int, high: int
+) -> list[int]:
+    name = "scores_claim" if order == "newest" else "scores_claim_oldest"
+    rows = connection.execute(
+        sql(name), {"queue_model_id": model_id, "limit": limit, "min_attempts": low, "max_attempts": high}
+    )
+    return [row.story_id for row in rows]
+
+
+def read_waiting(connection: Connection, story_ids: Sequence[int]) -> Iterable[WaitingStory]:
+    """The stories with their texts and mentions, in the order given."""
+    for row in connection.execute(sql("scores_waiting"), {"story_ids": list(story_ids)}):
+        mentions = tuple(
+            StoryMention(item["id"], item["name"], tuple((start, end) for start, end in item["spans"]))
+            for item in row.mentions
+        )
+        yield WaitingStory(
+            row.story_id, row.text, bytes(row.text_hash), row.language, row.available_at, mentions
+        )
+
+
+def finish(
+    connection: Connection,
+    batch: Claim,
+    *,
+    model_version_id: int,
+    rescore_model_id: int | None,
+    scored: Sequence[StoryScore],
+    apart: Sequence[Apart],
+    as_of: datetime,
+) -> int:
+    """Writes a claimed batch, takes it off the queue; commits with the caller. Returns the scores that were new."""
+    hashes = {story.story_id: story.text_hash for story in batch.stories}
+    written = write_scores(connection, model_version_id, scored, hashes, as_of) if scored else 0
+    if apart:
+        set_apart(connection, model_version_id, apart, as_of)
+    connection.execute(
+        sa.text(
+            "delete from score_queue where model_version_id is not distinct from :queue and story_id = any(:ids)"
+        ),
+        {"queue": rescore_model_id, "ids": list(hashes)},
+    )
+    connection.execute(sa.text("delete from score_batches where id = :id"), {"id": batch.batch_id})
+    return written
+
+
+def write_scores(
+    connection: Connection,
+    model_version_id: int,
+    scored: Sequence[StoryScore],
+    text_hashes: dict[int, bytes],
+    as_of: datetime,
+) -> int:
+    """One statement for all of them; returns how many were new (the same story and version twice is not)."""
+    rows = [
+        {
+            "story_id": score.story_id,
+            "text_hash": text_hashes[score.story_id].hex(),
+            **_probabilities(score.sentiment),
+            "companies": [{"company_id": key, **_probabilities(p)} for key, p in score.companies.items()],
+            "topics": score.topics,
+        }
+        for score in scored
+    ]
+    parameters = {"rows": json.dumps(rows), "model_version_id": model_version_id, "scored_at": as_of}
+    return int(connection.execute(sql("scores_write"), parameters).scalar_one())
+
+
+def set_apart(connection: Connection, model_version_id: int, apart: Sequence[Apart], as_of: datetime) -> None:
+    """Notes stories that are not scored, with the reason."""
+    rows = [{"story_id": a.story_id, "reason": a.reason, "detail": a.detail[:500]} for a in apart]
+    connection.execute(
+        sql("scores_set_apart"),
+        {"rows": json.dumps(rows), "model_version_id": model_version_id, "decided_at": as_of},
+    )
+
+
+def known_texts(
+    connection: Connection, model_version_id: int, hashes: Sequence[bytes]
+) -> dict[bytes, KnownScore]:
+    """Scores of identical texts by this version."""
+    rows = connection.execute(
+        sql("scores_known_texts"), {"text_hashes": list(hashes), "model_version_id": model_version_id}
+    )
+    return {
+        bytes(row.text_hash): KnownScore(
+            Probabilities(row.negative, row.neutral, row.positive),
+            {int(key): Probabilities(*values) for key, values in row.companies.items()},
+            dict(row.topics),
+        )
+        for row in rows
+    }
+
+
+def recover_orphans(engine: Engine, *, model_version_id: int, as_of: datetime) -> int:
+    """Counts the deaths of batches whose worker is gone; sets apart the story that keeps killing. Returns batches."""
+    with engine.begin() as connection:
+        orphans = connection.execute(sql("scores_orphans")).all()
+        for orphan in orphans:
+            connection.execute(sql("scores_count_death"), {"ids": orphan.story_ids})
+            connection.execute(sa.text("delete from score_batches where id = :id"), {"id": orphan.id})
+        killers = connection.execute(sql("scores_take_killers"), {"deaths": DEATHS_UNTIL_APART}).all()
+        apart = [
+            Apart(row.story_id, "failure", f"the scorer died {row.attempts} times on it") for row in killers
+        ]
+        if apart:
+            set_apart(connection, model_version_id, apart, as_of)
+    return len(orphans)
+
+
+def enqueue_rescore(connection: Connection, model_version_id: int, since: datetime) -> int:
+    """Queues every story since then that the version has not dealt with. Returns how many."""
+    return connection.execute(
+        sql("scores_enqueue"), {"model_version_id": model_version_id, "since": since}
+    ).rowcount
+
+
+def backlog(connection: Connection, rescore_model_id: int | None, as_of: datetime) -> tuple[int, float]:
+    """Waiting stories, and the age of the oldest in seconds."""
+    row = connection.execute(
+        sql("scores_backlog"), {"queue_model_id": rescore_model_id, "as_of": as_of}
+    ).one()
+    return int(row.stories), float(row.oldest_s or 0.0)
+
+
+def _probabilities(p: Probabilities) -> dict[str, Any]:
+    # float4 columns: rounding keeps the JSON short and stays inside [0, 1]
+    return {
+        "negative": round(p.negative, 6),
+        "neutral": round(p.neutral, 6),
+        "positive": round(p.positive, 6),
+        "sentiment": p.label,
+    }

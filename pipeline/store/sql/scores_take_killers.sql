@@ -1,0 +1,1 @@
+delete from score_queue where attempts >= :deaths returning story_id, attempts

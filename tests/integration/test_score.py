@@ -1,0 +1,194 @@
+"""Scoring against a real queue: claims, deaths, several workers, re-scores."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from pipeline.score.plan import Failed
+from pipeline.score.step import Work, score_waiting
+from pipeline.store import models, scores
+from pipeline.types import Probabilities
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    sentiment: Probabilities
+    companies: dict[str, Probabilities] = field(default_factory=dict)
+    topics: dict[str, float] = field(default_factory=dict)
+
+
+class WordClassifier:
+    """The fake: negative when the text says bad, and every text it saw is remembered."""
+
+    languages = ("en",)
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+        self.order: list[int] = []
+
+    def __call__(self, stories):
+        self.seen.update(story.text for story in stories)
+        self.order += [story.story_id for story in stories]
+        return [self._verdict(story) for story in stories]
+
+    def _verdict(self, story):
+        if "break" in story.text:
+            return Failed("broken text")
+        p = Probabilities(0.9, 0.05, 0.05) if "bad" in story.text else Probabilities(0.1, 0.8, 0.1)
+        return Verdict(p, {m.name: p for m in story.mentions}, {"markets": 0.8, "macro": 0.1})
+
+
+def add_stories(engine: Engine, texts: list[str], start: int = 0, language: str = "en") -> list[int]:
+    with engine.begin() as connection:
+        return [
+            connection.execute(
+                sa.text(
+                    "insert into stories (title, text, text_hash, language, first_seen_at, available_at, last_seen_at)"
+                    " values (:t, :t, decode(md5(:t), 'hex'), :l, :at, :at, :at) returning id"
+                ),
+                {"t": text, "l": language, "at": NOW + timedelta(seconds=start + number)},
+            ).scalar_one()
+            for number, text in enumerate(texts)
+        ]
+
+
+def add_model(engine: Engine, version: str = "v1") -> int:
+    with engine.begin() as connection:
+        return models.register_model(connection, version=version, path="starter", manifest={}, as_of=NOW).id
+
+
+def run(engine: Engine, model_id: int, classify=None, limit: int = 10_000, batch: int = 4, **work):
+    return score_waiting(
+        engine,
+        classify or WordClassifier(),
+        Work(model_id, **work),
+        clock=lambda: NOW,
+        limit=limit,
+        batch_stories=batch,
+    )
+
+
+def count(engine: Engine, table: str) -> int:
+    with engine.connect() as connection:
+        return connection.execute(sa.text(f"select count(*) from {table}")).scalar_one()
+
+
+def test_everything_waiting_is_scored_once_and_a_second_run_does_nothing(engine):
+    model = add_model(engine)
+    add_stories(engine, [f"story {n} {'bad' * (n % 2)}" for n in range(10)])
+    first, second = run(engine, model), run(engine, model)
+    assert (first.scored, second.scored) == (10, 0)
+    assert count(engine, "scores") == 10
+    assert count(engine, "score_queue") == count(engine, "score_batches") == 0
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("select count(*) from scores where sentiment = 'negative'")).scalar() == 5
+
+
+def test_live_news_goes_newest_first_and_a_rescore_oldest_first(engine):
+    model = add_model(engine)
+    ids = add_stories(engine, ["one", "two", "three"])
+    live = WordClassifier()
+    run(engine, model, live, batch=1)
+    assert live.order == ids[::-1]
+    other = add_model(engine, "v2")
+    with engine.begin() as connection:
+        assert scores.enqueue_rescore(connection, other, NOW - timedelta(days=1)) == 3
+    again = WordClassifier()
+    run(engine, other, again, batch=1, rescore_model_id=other, order="oldest")
+    assert again.order == ids
+    assert count(engine, "scores") == 6
+
+
+def test_a_rescore_leaves_live_stories_alone(engine):
+    model = add_model(engine)
+    add_stories(engine, ["one"])
+    other = add_model(engine, "v2")
+    with engine.begin() as connection:
+        scores.enqueue_rescore(connection, other, NOW - timedelta(days=1))
+    run(engine, other, rescore_model_id=other)
+    assert count(engine, "score_queue") == 1
+    assert run(engine, model).scored == 1
+
+
+def test_identical_texts_reach_the_model_once_also_across_batches(engine):
+    model = add_model(engine)
+    add_stories(engine, ["same words"] * 3 + ["other"])
+    classify = WordClassifier()
+    run(engine, model, classify, batch=2)
+    add_stories(engine, ["same words"], start=100)
+    run(engine, model, classify)
+    assert classify.seen["same words"] <= 2, "two batches are under way at once, so twice is the most"
+    assert count(engine, "scores") == 5
+
+
+def test_a_text_that_breaks_the_model_is_set_apart_and_its_batch_goes_on(engine):
+    model = add_model(engine)
+    add_stories(engine, ["fine", "break me", "fine too"])
+    add_stories(engine, ["亏损"], language="zh")
+    report = run(engine, model)
+    assert (report.scored, report.apart) == (2, 2)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("select reason, detail from unscored_stories order by 1")).all()
+    assert [tuple(row) for row in rows] == [
+        ("failure", "broken text"),
+        ("language", "zh is not read by this model"),
+    ]
+
+
+def test_a_claim_of_a_dead_worker_is_free_at_once(engine):
+    model = add_model(engine)
+    add_stories(engine, ["one", "two"])
+    dead = engine.connect()
+    assert scores.claim(engine, dead, rescore_model_id=None, limit=10, as_of=NOW) is not None
+    assert run(engine, model).scored == 0, "held by a living worker"
+    dead.invalidate()  # the server sees the connection die, as after SIGKILL
+    dead.close()
+    report = run(engine, model)
+    assert (report.scored, report.recovered) == (2, 1)
+
+
+def test_a_story_that_kills_its_worker_is_first_alone_and_then_set_apart(engine):
+    model = add_model(engine)
+    add_stories(engine, ["killer", "harmless"])
+
+    class Deadly(WordClassifier):
+        def __call__(self, stories):
+            if any(story.text == "killer" for story in stories):
+                raise MemoryError
+            return super().__call__(stories)
+
+    for _ in range(scores.DEATHS_UNTIL_APART + 1):
+        try:
+            run(engine, model, Deadly())
+        except MemoryError:
+            continue
+    with engine.connect() as connection:
+        apart = connection.execute(sa.text("select reason, detail from unscored_stories")).all()
+    assert [tuple(row) for row in apart] == [("failure", "the scorer died 4 times on it")]
+    assert count(engine, "scores") == 1
+    assert count(engine, "score_queue") == 0
+
+
+@pytest.mark.parametrize("workers", [4])
+def test_workers_share_a_backlog_without_scoring_anything_twice(engine, workers):
+    model = add_model(engine)
+    add_stories(engine, [f"story {n}" for n in range(200)])
+    classifiers = [WordClassifier() for _ in range(workers)]
+    threads = [threading.Thread(target=run, args=(engine, model, c), kwargs={"batch": 7}) for c in classifiers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seen = sum((c.seen for c in classifiers), Counter())
+    assert len(seen) == 200
+    assert max(seen.values()) == 1
+    assert count(engine, "scores") == 200
