@@ -1,0 +1,75 @@
+# make is the manual: `make help` lists what there is to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The Python that makes .venv; 3.11 to 3.13. Everything afterwards runs in .venv.
+PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python$(version))) python3)
+# torch is pinned apart from requirements.lock, so that a machine can choose its own build of it, for example
+#   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu     (200 MB instead of 2.6 GB of CUDA)
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+ARGS ?=
+
+BIN := .venv/bin
+UNDERTOW := $(BIN)/undertow
+
+##@ Run it
+demo: install  ## Play a recorded day through the whole line and show the alert that was delivered
+	@$(UNDERTOW) demo $(ARGS)
+
+demo-retrain: install  ## After the demo: import its labels, retrain, and see the gate decide
+	@$(UNDERTOW) demo --retrain $(ARGS)
+
+up: install  ## Start the live system on feeds.toml: Postgres, Airflow, the desk (Ctrl-C or make down stops it)
+	@$(UNDERTOW) up $(ARGS)
+
+down: install  ## Stop what up, demo or a command started; nothing is lost
+	@$(UNDERTOW) down
+
+status: install  ## Say what is running and when each DAG last succeeded
+	@$(UNDERTOW) status
+
+desk: install  ## Serve the analysts' web pages on loopback
+	@$(UNDERTOW) desk $(ARGS)
+
+doctor: install  ## Check Python, database, model, Airflow, receivers and disk, and say how to mend them
+	@$(UNDERTOW) doctor
+
+##@ Work on it
+install: ## Make .venv from requirements.lock; does nothing when that is done already
+	@cat requirements.lock pyproject.toml | cmp -s - .venv/installed || PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" bash .ci/install
+
+test: install  ## Run every test: unit, integration, end to end (ARGS="-k name" chooses)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install  ## Check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install  ## Put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install  ## List the benchmarks; each headline number has one
+	@sed -n '1,40p' bench/README.md
+
+lock: install  ## Resolve pyproject.toml anew into requirements.lock
+	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml \
+	  --extra dev --extra labels --extra fulltext --python-version 3.11 --upgrade --quiet \
+	  --constraint <(echo "$(TORCH)") --no-emit-package torch --no-emit-package triton -o requirements.lock
+	@sed -i '/^\(nvidia\|cuda\)-/,/^[^ ]/{/^\(nvidia\|cuda\)-/d;/^ /d}' requirements.lock
+
+clean: down  ## Remove all local state: .undertow with database, Airflow and models (asks first)
+	@read -r -p "Remove $${UNDERTOW_HOME:-.undertow} with its database? [y/N] " answer; [ "$$answer" = y ]
+	@rm -rf "$${UNDERTOW_HOME:-.undertow}"
+
+help:  ## Show this list
+	@awk 'BEGIN {FS = ":.*## *"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo demo-retrain up down status desk doctor install test lint format bench lock clean help
