@@ -1,0 +1,288 @@
+"""Companies of the watch list in a text: one pass of Aho-Corasick, then rules about words, case and context. Pure.
+
+A name that is also a common word (Ford, Target, Gap, Visa) counts only where something says that the company is
+meant: a stronger name of it in the same text (`Target Corp`, `NYSE: TGT`), or a neighbour that companies have and
+words do not (`Target's shares`, `Gap reports`). Phrases in `negative_contexts` (`price target`) win over any match.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import ahocorasick
+
+# Relevance = title + place + frequency; bench/README.md names no figure for it, it only ranks companies of one text.
+TITLE_WEIGHT = 0.5
+PLACE_WEIGHT = 0.3
+SHARE_WEIGHT = 0.2
+SPAN_LIMIT = 50
+
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
+_SUFFIX = re.compile(
+    r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|plc|ltd|limited|llc|lp|l\.p|s\.?a|ag|se|n\.?v|a/s|asa|oyj|ab|spa|s\.p\.a|kgaa|"
+    r"group|holdings?|bancorp|\(the\)|\(class [a-c]\)|class [a-c]|international|technologies)\.?)+$",
+    re.IGNORECASE,
+)  # fmt: skip
+# What stands beside a company and not beside a word.
+_AFTER = re.compile(
+    r"^(?:['’]s\b|\s+(?:inc|corp|co|plc|ltd|group|holdings|shares?|stock|stores?|ceo|cfo|chief|chairman|executives?|bonds?|workers|"
+    r"said|says|reports?|reported|posts?|posted|beats?|misses|missed|raises?|raised|cuts?|lowers?|lowered|warns?|warned|plans?|"
+    r"to\s+(?:buy|sell|cut|close|acquire|report|launch|lay|recall|pay|invest|open|raise|spin|hire|offer)|sues?|sued|recalls?|agrees?|agreed|"
+    r"announces?|announced|expects?|forecasts?|sees|surges?|slumps?|slides?|jumps?|tumbles?|plunges?|soars?|gains?|rises?|falls?|drops?|"
+    r"profits?|earnings|revenue|sales|results|dividend|outlook|q[1-4]|quarterly|motor)\b|\s*\((?:NYSE|NASDAQ|[A-Z]{1,5}(?:\.[A-Z])?\))|\s*,\s+(?:which|whose)\b)",
+    re.IGNORECASE,
+)  # fmt: skip
+_BEFORE = re.compile(
+    r"(?:shares? (?:of|in)|stock (?:of|in)|retailer|automaker|carmaker|company|maker|giant|rival|rivals|at|sues?|against|buys?|acquires?|owner of|chain|ceo of|between)\s+$",
+    re.IGNORECASE,
+)
+_STRONG_AFTER = re.compile(
+    r"^(?:['’]s\s+(?:shares?|stock|ceo|cfo|profit|earnings|revenue|sales|results|quarter|dividend|chief|stores?)\b"
+    r"|\s+(?:inc|corp|co|plc|ltd|shares?|stock|ceo|cfo|motor)\b|\s*\((?:NYSE|NASDAQ|[A-Z]{1,5}(?:\.[A-Z])?\)))",
+    re.IGNORECASE,
+)
+_LIST = re.compile(r",? (?:and|&|or|vs\.?) |, |/| & ")
+_LOWER_END = re.compile(r"[a-z]{2,},? $")
+_LOWER_START = re.compile(r"^,? [a-z]{2,}")
+_LOWER_WORD = re.compile(r"\b[a-z]{4,}\b")
+_UPPER_WORD = re.compile(r"\b[A-Z][a-z]{3,}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A company as the matcher needs it. `match` may hold `common` (name is a common word) and `case` (exact|any)."""
+
+    id: int
+    name: str
+    ticker: str | None = None
+    aliases: tuple[str, ...] = ()
+    negative_contexts: tuple[str, ...] = ()
+    common: bool = False
+    exact_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A company in a text; `spans` are [start, end) character offsets, at most 50 of them."""
+
+    company_id: int
+    relevance: float
+    in_title: bool
+    hits: int
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """One string of the automaton. `kind`: name, weak (common word), ticker, blocker (negative context)."""
+
+    company_id: int
+    text: str
+    kind: str
+    exact: bool
+    words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    start: int
+    end: int
+    pattern: _Pattern
+
+
+class WatchList:
+    """The automaton over all names; built once per run (about 1 ms per 100 companies), read by any thread."""
+
+    def __init__(self, companies: Sequence[Watched]) -> None:
+        self._automaton: Any = ahocorasick.Automaton()
+        patterns: dict[str, list[_Pattern]] = {}
+        for company in companies:
+            for pattern in _patterns(company):
+                patterns.setdefault(_lower(pattern.text), []).append(pattern)
+        for key, group in patterns.items():
+            self._automaton.add_word(key, (len(key), tuple(group)))
+        self._empty = not patterns
+        if patterns:
+            self._automaton.make_automaton()
+
+    def find(self, text: str, title_chars: int) -> list[Mention]:
+        """Mentions in `text`, whose first `title_chars` characters are the title; most relevant first."""
+        if self._empty:
+            return []
+        hits = _longest(_meant(text, _standing(text, self._raw_hits(text))))
+        return _weigh(hits, text, title_chars)
+
+    def _raw_hits(self, text: str) -> Iterable[_Hit]:
+        for end, (length, patterns) in self._automaton.iter(_lower(text)):
+            for pattern in patterns:
+                yield _Hit(end - length + 1, end + 1, pattern)
+
+
+def plain_name(name: str) -> str:
+    """A company's name without legal form (`Apple Inc.` -> `Apple`)."""
+    stripped = _SUFFIX.sub("", name.strip()).strip(" ,")
+    return stripped if len(stripped) >= 2 else name.strip()
+
+
+def _patterns(company: Watched) -> Iterable[_Pattern]:
+    for name in dict.fromkeys((company.name, *company.aliases)):
+        weak = (company.common and name == company.name) or name in _weak_aliases(company)
+        yield _pattern(
+            company, name, "weak" if weak else "name", weak or company.exact_case or _is_acronym(name)
+        )
+    for phrase in company.negative_contexts:
+        yield _pattern(company, phrase, "blocker", False)
+    if company.ticker:
+        for sign in _signs(company.ticker):
+            yield _pattern(company, sign, "ticker", True)
+
+
+def _weak_aliases(company: Watched) -> frozenset[str]:
+    return frozenset(
+        alias for alias in company.aliases if company.common and plain_name(company.name) == alias
+    )
+
+
+def _pattern(company: Watched, text: str, kind: str, exact: bool) -> _Pattern:
+    return _Pattern(company.id, text, kind, exact, not _UNSPACED.search(text))
+
+
+def _is_acronym(name: str) -> bool:
+    """Short names in capitals (`GE`, `BP`, `SAP`) match in capitals only: `sap` is a word."""
+    return len(name) <= 4 and name.isupper()
+
+
+def _signs(ticker: str) -> Iterable[str]:
+    yield f"${ticker}"
+    for exchange in ("NYSE", "NASDAQ", "Nasdaq", "LSE", "XETRA", "HKEX", "SEHK", "SHA", "SHE", "TYO"):
+        yield f"{exchange}: {ticker}"
+        yield f"{exchange}:{ticker}"
+    if len(ticker) >= 2:
+        yield f"({ticker})"
+    for market in ("O", "N", "OQ", "K", "L"):
+        yield f"({ticker}.{market})"
+
+
+def _standing(text: str, hits: Iterable[_Hit]) -> list[_Hit]:
+    """Hits that are whole words in the right case."""
+    return [hit for hit in hits if _is_whole(text, hit) and _is_cased(text, hit)]
+
+
+def _is_whole(text: str, hit: _Hit) -> bool:
+    if not hit.pattern.words:
+        return True
+    before = text[hit.start - 1] if hit.start else " "
+    after = text[hit.end] if hit.end < len(text) else " "
+    first, last = text[hit.start], text[hit.end - 1]
+    return not (first.isalnum() and _joins(before)) and not (last.isalnum() and _joins(after))
+
+
+def _joins(character: str) -> bool:
+    """Letters and digits continue a word; a Chinese neighbour does not continue a Latin one."""
+    return (character.isalnum() or character == "_") and not _UNSPACED.match(character)
+
+
+def _is_cased(text: str, hit: _Hit) -> bool:
+    if not hit.pattern.exact:
+        return True
+    found = text[hit.start : hit.end]
+    return found == hit.pattern.text or (hit.pattern.kind == "weak" and found == hit.pattern.text.upper())
+
+
+def _meant(text: str, hits: list[_Hit]) -> list[_Hit]:
+    """Hits where the company is meant: not blocked, and common words only with something that says so."""
+    blockers = [hit for hit in hits if hit.pattern.kind == "blocker"]
+    free = [hit for hit in hits if hit.pattern.kind != "blocker" and not _blocked(hit, blockers)]
+    weak = [hit for hit in free if hit.pattern.kind == "weak"]
+    if not weak:
+        return free
+    strong = [hit for hit in free if hit.pattern.kind != "weak"]
+    sure = {hit.pattern.company_id for hit in strong}
+    sure |= {
+        hit.pattern.company_id for hit in weak if _says_company(text, hit) or _in_a_list(text, hit, strong)
+    }
+    return [hit for hit in free if hit.pattern.kind != "weak" or hit.pattern.company_id in sure]
+
+
+def _blocked(hit: _Hit, blockers: list[_Hit]) -> bool:
+    return any(
+        other.pattern.company_id == hit.pattern.company_id and other.start < hit.end and hit.start < other.end
+        for other in blockers
+    )
+
+
+def _says_company(text: str, hit: _Hit) -> bool:
+    after, before = text[hit.end : hit.end + 24], text[max(0, hit.start - 24) : hit.start]
+    if _STRONG_AFTER.match(after):
+        return True
+    if text[hit.start : hit.end].isupper() and _shouts(text, hit):
+        return False
+    return bool(_AFTER.match(after) or _BEFORE.search(before)) or _capital_in_a_sentence(text, hit)
+
+
+def _in_a_list(text: str, hit: _Hit, strong: list[_Hit]) -> bool:
+    """Whether it stands beside a company that is sure: `Visa, Mastercard settle`, `GM and Ford`."""
+    gaps = (text[min(hit.end, other.end) : max(hit.start, other.start)] for other in strong)
+    return any(_LIST.fullmatch(gap) for gap in gaps)
+
+
+def _capital_in_a_sentence(text: str, hit: _Hit) -> bool:
+    """Whether it is a capital amid lower-case words, where a common word would have none."""
+    before, after = text[max(0, hit.start - 40) : hit.start], text[hit.end : hit.end + 40]
+    if not _LOWER_END.search(before) or not _LOWER_START.match(after):
+        return False
+    lower, upper = (len(pattern.findall(f"{before} {after}")) for pattern in (_LOWER_WORD, _UPPER_WORD))
+    return lower >= 2 and lower > upper
+
+
+def _shouts(text: str, hit: _Hit) -> bool:
+    """Whether the neighbourhood is all capitals, where case says nothing."""
+    around = text[max(0, hit.start - 30) : hit.start] + text[hit.end : hit.end + 30]
+    letters = [character for character in around if character.isalpha()]
+    return bool(letters) and sum(map(str.isupper, letters)) > 0.8 * len(letters)
+
+
+def _longest(hits: list[_Hit]) -> list[_Hit]:
+    """Of overlapping hits the longest: `JPMorgan Chase` is not also `Chase`."""
+    kept: list[_Hit] = []
+    for hit in sorted(hits, key=lambda h: (h.start - h.end, h.start, h.pattern.company_id)):
+        overlapping = [other for other in kept if hit.start < other.end and other.start < hit.end]
+        same_place = all((other.start, other.end) == (hit.start, hit.end) for other in overlapping)
+        repeated = any(other.pattern.company_id == hit.pattern.company_id for other in overlapping)
+        if not overlapping or (same_place and not repeated):
+            kept.append(hit)
+    return kept
+
+
+def _weigh(hits: list[_Hit], text: str, title_chars: int) -> list[Mention]:
+    by_company: dict[int, list[_Hit]] = {}
+    for hit in sorted(hits, key=lambda h: h.start):
+        by_company.setdefault(hit.pattern.company_id, []).append(hit)
+    mentions = [
+        _mention(company_id, own, len(own) / len(hits), text, title_chars)
+        for company_id, own in by_company.items()
+    ]
+    return sorted(mentions, key=lambda mention: (-mention.relevance, mention.company_id))
+
+
+def _mention(company_id: int, hits: list[_Hit], share: float, text: str, title_chars: int) -> Mention:
+    in_title = hits[0].start < title_chars
+    place = 1.0 - hits[0].start / max(len(text), 1)
+    relevance = TITLE_WEIGHT * in_title + PLACE_WEIGHT * place + SHARE_WEIGHT * share
+    spans = tuple((hit.start, hit.end) for hit in hits[:SPAN_LIMIT])
+    return Mention(company_id, round(min(relevance, 1.0), 4), in_title, len(hits), spans)
+
+
+def _lower(text: str) -> str:
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(_lower_one(character) for character in text)
+
+
+@lru_cache(maxsize=4096)
+def _lower_one(character: str) -> str:
+    lowered = character.lower()
+    return lowered if len(lowered) == 1 else character

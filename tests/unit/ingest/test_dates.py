@@ -1,0 +1,73 @@
+"""The date table: right, or none with a reason; never a wrong instant in silence."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.ingest.dates import end_of_day, parse_date
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CASES = [
+    line.split("\t")
+    for line in (Path(__file__).parents[2] / "data/dates.tsv").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize(("raw", "default_tz", "expected", "tz_source"), CASES)
+def test_table(raw: str, default_tz: str, expected: str, tz_source: str) -> None:
+    parsed = parse_date(raw, None if default_tz == "-" else default_tz, NOW)
+    if expected[0].isdigit():
+        assert (parsed.at, parsed.status) == (datetime.fromisoformat(expected), "ok")
+    else:
+        assert (parsed.at, parsed.status) == (None, expected)
+    assert parsed.tz_source == tz_source
+
+
+def test_absent_is_missing_not_now() -> None:
+    assert parse_date(None, None, NOW).status == "missing"
+    assert parse_date("  ", "UTC", NOW).status == "missing"
+
+
+def test_a_day_without_an_hour_ends_at_its_last_second() -> None:
+    assert end_of_day("2026-11-20", None) == datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)
+    assert end_of_day("Nov 20, 2026", "America/New_York") == datetime(2026, 11, 21, 4, 59, 59, tzinfo=UTC)
+    assert end_of_day("soon", None) is None
+
+
+_FRAGMENTS = st.lists(
+    st.sampled_from(
+        [
+            "2026",
+            "11",
+            "23",
+            "-",
+            "/",
+            ":",
+            "T",
+            " ",
+            "Nov",
+            "Mon,",
+            "10:00:00",
+            "+0530",
+            "+9900",
+            "EST",
+            "99999",
+            "W48",
+        ]
+    )
+    | st.text(max_size=4),
+    max_size=10,
+).map("".join)
+
+
+@given(_FRAGMENTS | st.text(max_size=60), st.sampled_from([None, "America/New_York", "Asia/Shanghai"]))
+def test_any_string_gives_none_or_an_aware_instant_in_range(raw: str, default_tz: str | None) -> None:
+    parsed = parse_date(raw, default_tz, NOW)
+    assert (parsed.at is None) == (parsed.status != "ok")
+    if parsed.at is not None:
+        assert parsed.at.utcoffset() == timedelta(0)
+        assert datetime(1990, 1, 1, tzinfo=UTC) <= parsed.at <= NOW + timedelta(days=2)
