@@ -1,5 +1,7 @@
 """Every setting, from the environment (UNDERTOW_*) and `.env`; all mistakes are reported at once.
 
+A home (UNDERTOW_HOME) that has a `.env` of its own is read instead of the one here: the demo keeps its world apart.
+
 `.env.example` lists the same names with the same words: `undertow doctor --env-example` prints it, a test compares.
 """
 
@@ -124,6 +126,9 @@ class Settings(BaseSettings):
 
     # Airflow
     airflow_port: int = Field(8080, ge=1, le=65535, description="Port of Airflow's web server on loopback.")
+    airflow_schedules: bool = Field(
+        True, description="False: DAGs run only by hand or by each other's assets; the demo runs like that."
+    )
     airflow_retry_delay_s: float = Field(
         30.0, ge=0, description="First delay before a task is tried again, seconds."
     )
@@ -163,13 +168,18 @@ def load_settings(**overrides: Any) -> Settings:
     """
     mistakes = unknown_names(os.environ)
     try:
-        settings = Settings(**overrides)
+        settings = Settings(_env_file=_env_file(os.environ), **overrides)
     except ValidationError as error:
         mistakes += [_say(detail) for detail in error.errors(include_input=False, include_url=False)]
     if mistakes:
         lines = "".join(f"\n  - {mistake}" for mistake in mistakes)
         raise SettingsError(f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)} in the settings:{lines}")
     return settings
+
+
+def _env_file(environment: Mapping[str, str]) -> Path:
+    home = Path(environment.get(PREFIX + "HOME") or ".undertow").expanduser()
+    return home / ".env" if (home / ".env").is_file() else Path(".env")
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
