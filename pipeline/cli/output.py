@@ -1,0 +1,103 @@
+"""How commands print: tables for people, one JSON document for programs, progress only where someone watches."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+JSON = typer.Option(False, "--json", help="Print one JSON document instead of text.")
+
+# Lines between two notes of progress where the output is no terminal, share of the whole.
+PLAIN_STEP = 0.1
+
+
+def say(data: Mapping[str, Any], as_json: bool) -> None:
+    """A report of counts: aligned lines, or JSON."""
+    if as_json:
+        print_json(data)
+        return
+    width = max((len(key) for key in data), default=0)
+    for key, value in data.items():
+        typer.echo(f"{key.replace('_', ' '):<{width}}  {_cell(value)}")
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on standard output; times as ISO 8601."""
+    typer.echo(json.dumps(data, default=str, ensure_ascii=False, indent=2))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
+    """A table for people; `empty` is said instead when there are no rows. Text is never read as markup."""
+    if not rows:
+        typer.echo(empty)
+        return
+    shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        shown.add_row(*[_plain(_cell(value)) for value in row])
+    Console().print(shown)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, a line at each tenth elsewhere; the function given takes the number just done."""
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda number: bar.advance(task, number)
+    else:
+        yield _plain_progress(what, total)
+
+
+def _plain_progress(what: str, total: int | None) -> Callable[[int], None]:
+    done, told = 0, 0
+
+    def advance(number: int) -> None:
+        nonlocal done, told
+        done += number
+        step = max(1, int(total * PLAIN_STEP)) if total else 10_000
+        if done - told >= step or done == total:
+            told = done
+            typer.echo(f"{what}: {done}{f' of {total}' if total else ''}", err=True)
+
+    return advance
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_cell(inner)}" for key, inner in value.items())
+    if hasattr(value, "strftime"):
+        return str(value.strftime("%Y-%m-%d %H:%M"))
+    return str(value)
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    # feeds are hostile: no terminal escapes, no markup
+    return Text("".join(c if c.isprintable() else " " for c in text))

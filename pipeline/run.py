@@ -1,0 +1,255 @@
+"""The wiring: where settings, database, HTTP, classifier and receivers meet, and where the clock is asked.
+
+The commands and the DAGs call these functions; each does one step, returns a small dict of counts, and can be run
+again at any time. `as_of` is for tests and replays; left out, it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ModelUnavailable, UsageError
+from pipeline.settings import Settings, load_settings
+from pipeline.store import migrate, models, scores, server
+from pipeline.store.engine import create_engine, database_errors
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from pipeline.score.classifier import StoryClassifier
+
+STARTER = "starter"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What every step needs: the settings and an engine on a database with the right schema."""
+
+    settings: Settings
+    engine: Engine
+
+
+def now() -> datetime:
+    """The only clock of the project."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def open_line(settings: Settings | None = None) -> Iterator[Line]:
+    """The line on the database in force, started if it is the embedded one.
+
+    Raises DatabaseUnavailable, WrongCredentials, SchemaTooOld or SchemaTooNew, each saying what to do.
+    """
+    settings = settings or load_settings()
+    url = server.database_url(settings)
+    migrate.check(url)
+    engine = create_engine(url)
+    try:
+        with database_errors(engine):
+            yield Line(settings, engine)
+    finally:
+        engine.dispose()
+
+
+# ---- ingest
+
+
+def sync(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Brings the tables in line with feeds.toml and companies.toml."""
+    from pipeline.ingest.step import sync_companies, sync_feeds
+
+    as_of = as_of or now()
+    return {
+        "feeds": sync_feeds(line.engine, line.settings.feeds_file, as_of=as_of),
+        "companies": sync_companies(line.engine, line.settings.companies_file, as_of=as_of),
+    }
+
+
+def due_shards(line: Line, *, as_of: datetime | None = None) -> list[list[int]]:
+    """Feeds that are due, spread over tasks so that a host is in one task only."""
+    from pipeline.ingest.step import due_shards
+
+    return due_shards(line.engine, as_of=as_of or now(), shards=line.settings.ingest_shards)
+
+
+def ingest(
+    line: Line, feed_ids: Sequence[int] | None = None, *, as_of: datetime | None = None
+) -> dict[str, Any]:
+    """Fetches, parses, stores and groups: the given feeds, or all that are due."""
+    from pipeline.ingest.step import ingest_feeds
+
+    if feed_ids is None:
+        feed_ids = [feed for shard in due_shards(line, as_of=as_of) for feed in shard]
+    report = ingest_feeds(line.engine, feed_ids, settings=line.settings, as_of=as_of or now())
+    return report.as_dict()
+
+
+def import_articles(
+    line: Line,
+    path: Path,
+    *,
+    as_of: datetime | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Brings an archive in, marked as backfilled."""
+    from pipeline.ingest.step import import_articles
+
+    report = import_articles(
+        line.engine, path, settings=line.settings, as_of=as_of or now(), progress=progress
+    )
+    return report.as_dict()
+
+
+# ---- score
+
+
+def ensure_champion(line: Line, *, as_of: datetime | None = None) -> models.StoredModel:
+    """The champion; on a new database the starter that ships becomes it."""
+    with line.engine.begin() as connection:
+        found = models.champion(connection)
+        if found is not None:
+            return found
+        manifest = _manifest(None)
+        stored = models.register_model(
+            connection, version=manifest["version"], path=STARTER, manifest=manifest, as_of=as_of or now()
+        )
+        models.point_alias(
+            connection, stored.version, by="first run", reason="the starter that ships", as_of=as_of or now()
+        )
+        return stored
+
+
+def model_path(line: Line, stored: models.StoredModel) -> Path | None:
+    """Directory of a stored model; None is the starter inside the package. Raises ModelUnavailable if it is gone."""
+    if stored.path == STARTER:
+        return None
+    path = Path(stored.path)
+    path = path if path.is_absolute() else line.settings.home / path
+    if not path.is_dir():
+        raise ModelUnavailable(
+            f"the files of model {stored.version} are not at {path}",
+            "bring them back, or go back with `undertow models rollback`",
+        )
+    return path
+
+
+def load_classifier(line: Line, stored: models.StoredModel) -> StoryClassifier:
+    """The classifier of a stored model, on the device of the settings."""
+    from pipeline.score.classifier import StoryClassifier
+
+    return StoryClassifier.load(
+        model_path(line, stored), device=line.settings.model_device, dtype=line.settings.model_dtype
+    )
+
+
+def score(
+    line: Line,
+    limit: int | None = None,
+    *,
+    rescore: str | None = None,
+    order: scores.Order | None = None,
+    as_of: datetime | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Scores what waits: live stories with the champion, or the re-score queue of version `rescore`."""
+    from pipeline.score.step import Work, score_waiting
+
+    stored = ensure_champion(line, as_of=as_of) if rescore is None else _find(line, rescore)
+    rescore_id = None if rescore is None else stored.id
+    waiting, _ = backlog(line, rescore, as_of=as_of)
+    if not waiting:
+        return {"scored": 0, "apart": 0, "batches": 0, "recovered": 0, "model": stored.version}
+    report = score_waiting(
+        line.engine,
+        load_classifier(line, stored),
+        Work(stored.id, rescore_id, order or ("newest" if rescore is None else "oldest")),
+        clock=(lambda: as_of) if as_of else now,
+        limit=limit or line.settings.score_run_stories,
+        batch_stories=line.settings.score_batch_stories,
+        progress=progress,
+    )
+    return {**report.as_dict(), "model": stored.version}
+
+
+def backlog(line: Line, rescore: str | None = None, *, as_of: datetime | None = None) -> tuple[int, float]:
+    """Stories waiting, and the age of the oldest in seconds."""
+    model_id = None if rescore is None else _find(line, rescore).id
+    with line.engine.connect() as connection:
+        return scores.backlog(connection, model_id, as_of or now())
+
+
+def enqueue_rescore(
+    line: Line, version: str, *, days: int | None = None, as_of: datetime | None = None
+) -> int:
+    """Queues the stories of the last `days` for a version (default: UNDERTOW_RESCORE_DAYS)."""
+    since = (as_of or now()) - timedelta(days=days if days is not None else line.settings.rescore_days)
+    with line.engine.begin() as connection:
+        return scores.enqueue_rescore(connection, _find(line, version).id, since)
+
+
+def _find(line: Line, version: str) -> models.StoredModel:
+    with line.engine.connect() as connection:
+        stored = models.find_model(connection, version)
+    if stored is None:
+        raise UsageError(f"there is no model {version!r}", "`undertow models list` shows them")
+    return stored
+
+
+def _manifest(path: Path | None) -> dict[str, Any]:
+    from model.registry import verify
+    from model.starter import STARTER_PATH
+
+    manifest = verify(path or STARTER_PATH)
+    return {**manifest.to_json(), "version": manifest.version}
+
+
+# ---- detect and notify
+
+
+def build_baselines(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """What is usual, from the days before today."""
+    from pipeline.detect.step import build_baselines
+
+    return build_baselines(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+
+
+def detect(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Counts windows, evaluates every tick since the last one, follows alerts, fills the outbox."""
+    from pipeline.detect.step import detect
+
+    return detect(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+
+
+def notify(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Sends what the outbox holds and is due."""
+    from pipeline.notify.step import build_senders, notify
+
+    senders = build_senders(line.settings)
+    return notify(line.engine, line.settings, senders, as_of=as_of or now()).as_dict()
+
+
+def _rules(line: Line) -> Any:
+    from pipeline.detect.rules import load_rules
+
+    return load_rules(line.settings.alerts_file)
+
+
+# ---- nightly
+
+
+def maintain(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Feed health, partitions, retention; each part is tried although another failed."""
+    from pipeline.ingest.step import feed_health, prune
+    from pipeline.store.partitions import ensure_partitions
+
+    as_of = as_of or now()
+    return {
+        "partitions": ensure_partitions(line.engine, as_of=as_of),
+        "pruned": prune(line.engine, as_of=as_of),
+        "feed_health": feed_health(line.engine, settings=line.settings, as_of=as_of),
+    }
