@@ -289,10 +289,12 @@ create table notifications (
   created_at       timestamptz not null,
   not_before_at    timestamptz not null,
   attempts         integer not null default 0,
+  first_attempt_at timestamptz,
   last_attempt_at  timestamptz,
   sent_at          timestamptz,
   error            text,
-  external_id      text
+  external_id      text,
+  told_with_id     bigint references notifications on delete cascade
 );
 create index notifications_pending on notifications (not_before_at) where state = 'pending';
 create index notifications_alert on notifications (alert_id, receiver);
@@ -308,10 +310,12 @@ comment on column notifications.state is 'pending, sent, failed (given up).';
 comment on column notifications.created_at is 'When it was written, UTC.';
 comment on column notifications.not_before_at is 'Not sent before this (quiet hours, backoff), UTC.';
 comment on column notifications.attempts is 'Tries so far.';
+comment on column notifications.first_attempt_at is 'First try, UTC; a day later it is given up.';
 comment on column notifications.last_attempt_at is 'Last try, UTC.';
 comment on column notifications.sent_at is 'When the receiver accepted it, UTC.';
 comment on column notifications.error is 'Last error, one line, no secrets.';
 comment on column notifications.external_id is 'Message-ID of the mail, or channel and ts of the Slack message.';
+comment on column notifications.told_with_id is 'Later notification of the same alert to the same receiver whose message tells this one too (both waited for quiet hours or an outage to end).';
 
 create table message_threads (
   alert_id     bigint not null references alerts on delete cascade,

@@ -1,0 +1,17 @@
+-- A row that was tried keeps its own message: it may have arrived.
+with waiting as (
+  select id, alert_id, max(id) over (partition by alert_id) as newest_id
+  from notifications
+  where receiver = :receiver and state = 'pending' and told_with_id is null and attempts = 0
+    and not_before_at <= :as_of and kind in ('open', 'rise', 'resolve') and alert_id is not null
+),
+folded as (
+  update notifications n set told_with_id = w.newest_id
+  from waiting w
+  where n.id = w.id and w.id < w.newest_id
+  returning n.id, w.newest_id
+)
+-- what was folded into a row that is folded now moves on with it
+update notifications n set told_with_id = f.newest_id
+from folded f
+where n.told_with_id = f.id
