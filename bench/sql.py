@@ -1,0 +1,169 @@
+"""How long analysts and the desk wait: each question of sql/queries and each page's queries on years of news.
+
+    .venv/bin/python bench/sql.py --articles 1000000 --days 730 --companies 500
+
+Starts a PostgreSQL of its own (default settings of the embedded server) under --home, fills it from bench/market, then runs
+each statement in turn, --rounds times after two warm-up rounds, and prints the 95th percentile against the target of 200 ms
+(50 ms for the 30-day chart of one company). Last it stores 1,000 scored stories with their roll-ups in one
+transaction and rolls it back. A filled home is used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from market import generate
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from pipeline.store import migrate  # noqa: E402
+from pipeline.store.engine import create_engine  # noqa: E402
+from pipeline.store.server import Server  # noqa: E402
+
+STORIES_PER_ARTICLE = 0.62  # the market makes about 1.6 articles a story
+TARGET_MS, CHART_TARGET_MS, STORE_TARGET_MS = 200, 50, 300
+# Built after the load, as any bulk import would.
+SLOW_INDEXES = ("stories_search", "scores_scored", "scores_text", "articles_url_key")
+
+
+def main() -> None:
+    options = read_options()
+    server = Server(options.home.absolute()).start()
+    try:
+        url = server.url("market")
+        engine = create_engine(url)
+        fill(server, engine, options)
+        measure(engine, options)
+    finally:
+        server.stop()
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--articles", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=730)
+    parser.add_argument("--companies", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--home", type=Path, default=ROOT / ".undertow" / "bench-sql")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    return parser.parse_args()
+
+
+def fill(server: Server, engine: sa.Engine, options: argparse.Namespace) -> None:
+    server.ensure_database("market")
+    migrate.upgrade(server.url("market"))
+    with engine.connect() as connection:
+        if connection.scalar(sa.text("select count(*) from drift_reports")):
+            return
+    print(f"filling {options.articles:,} articles over {options.days} days", flush=True)
+    start = time.perf_counter()
+    raw = engine.raw_connection()
+    with without_indexes(raw):
+        generate(
+            raw,
+            stories=int(options.articles * STORIES_PER_ARTICLE),
+            days=options.days,
+            companies=options.companies,
+            now=datetime.now(UTC),
+        )
+    raw.close()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("vacuum analyze"))
+    print(f"filled in {time.perf_counter() - start:.0f} s", flush=True)
+
+
+@contextmanager
+def without_indexes(raw: Any) -> Iterator[None]:
+    """Drops the indexes that cost most to keep up row by row, and makes them again at the end."""
+    with raw.cursor() as cursor:
+        cursor.execute("select indexdef from pg_indexes where indexname = any(%s)", (list(SLOW_INDEXES),))
+        definitions = [row[0] for row in cursor.fetchall()]
+        for name in SLOW_INDEXES:
+            cursor.execute(f"drop index {name}")
+        raw.commit()
+        yield
+        cursor.execute("set maintenance_work_mem = '1GB'")
+        for definition in definitions:
+            cursor.execute(definition)
+        raw.commit()
+
+
+def measure(engine: sa.Engine, options: argparse.Namespace) -> None:
+    with engine.connect() as connection:
+        sizes = connection.execute(
+            sa.text(
+                "select (select count(*) from articles), (select count(*) from stories), (select count(*) from sentiment_rollups),"
+                " pg_database_size(current_database())"
+            )
+        ).one()
+    print(
+        f"{sizes[0]:,} articles, {sizes[1]:,} stories, {sizes[2]:,} roll-up rows, {sizes[3] / 1e9:.1f} GB\n"
+    )
+    figures = {name: timed(run, options.rounds) for name, run in statements(engine)}
+    missed = 0
+    for name, (p50, p95) in figures.items():
+        target = STORE_TARGET_MS if name.startswith("store") else CHART_TARGET_MS if "chart" in name else TARGET_MS
+        missed += p95 > target
+        print(f"{name:<48} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   {'' if p95 <= target else f'over {target} ms'}")
+    print(f"\n{len(figures) - missed} of {len(figures)} within target")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+def timed(run: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """Median and 95th percentile of `run` in milliseconds, after two warm-up runs."""
+    run(), run()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1000)
+    return float(np.percentile(times, 50)), float(np.percentile(times, 95))
+
+
+def statements(engine: sa.Engine) -> Iterator[tuple[str, Callable[[], Any]]]:
+    for path in sorted((ROOT / "sql" / "queries").glob("*.sql")):
+        yield f"question {path.stem}", lambda text=path.read_text(): ask(engine, text)
+    yield "store 1,000 scored stories with roll-ups", lambda: store_batch(engine)
+
+
+def ask(engine: sa.Engine, text: str) -> list[Any]:
+    """One question as the analysts' role, without the rows' conversion to Python being optimised away."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("set local role undertow_reader"))
+        return connection.exec_driver_sql(text.replace("%", "%%")).fetchall()
+
+
+def store_batch(engine: sa.Engine) -> None:
+    """The newest 1,000 verdicts said again by another version, counted and rolled up, then rolled back."""
+    newest = "select story_id from scores where model_version_id = 2 order by story_id desc limit 1000"
+    copies = {
+        "scores": "3, scored_at, negative, neutral, positive, sentiment, text_hash",
+        "score_companies": "3, company_id, negative, neutral, positive, sentiment",
+        "score_topics": "3, topic, probability",
+        "counted_stories": "3, window_start, counted_at, live",
+    }
+    with engine.connect() as connection, connection.begin() as transaction:
+        for table, columns in copies.items():
+            connection.execute(
+                sa.text(
+                    f"insert into {table} select story_id, {columns} from {table}"
+                    f" where model_version_id = 2 and story_id in ({newest})"
+                )
+            )
+        transaction.rollback()
+
+
+if __name__ == "__main__":
+    main()

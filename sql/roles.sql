@@ -1,0 +1,32 @@
+-- The role of analysts: reads schema analytics and nothing else. Made without a password, so it cannot log in
+-- over a password connection until an administrator runs: alter role undertow_reader password '...'.
+-- Run again after every migration; each statement may run any number of times.
+
+do $$
+begin
+  create role undertow_reader login;
+exception when duplicate_object or unique_violation then null;  -- it exists, or another database is making it
+end $$;
+
+do $$
+declare
+  wanted constant text[] := array[
+    'default_transaction_read_only=on', 'statement_timeout=30s', 'idle_in_transaction_session_timeout=60s',
+    'lock_timeout=2s', 'search_path=analytics', 'TimeZone=UTC'];
+  setting text;
+begin
+  -- writing pg_db_role_setting only when something differs keeps parallel migrations out of each other's way
+  if not exists (select from pg_db_role_setting as present join pg_roles as role on role.oid = present.setrole
+                 where role.rolname = 'undertow_reader' and present.setdatabase = 0 and present.setconfig @> wanted) then
+    foreach setting in array wanted loop
+      execute format('alter role undertow_reader set %I = %L', split_part(setting, '=', 1), split_part(setting, '=', 2));
+    end loop;
+  end if;
+end $$;
+
+grant usage on schema analytics to undertow_reader;
+grant select on all tables in schema analytics to undertow_reader;
+grant execute on all functions in schema analytics to undertow_reader;
+alter default privileges in schema analytics grant select on tables to undertow_reader;
+alter default privileges in schema analytics grant execute on functions to undertow_reader;
+comment on role undertow_reader is 'Analysts: reads schema analytics, 30 s a statement, writes nothing.';
