@@ -177,14 +177,14 @@ class Server:
     def _claim_port(self) -> int:
         """A port that is free now: the fixed one, the one of the last start, or a new one."""
         if self._fixed_port:
-            if not _port_is_free(self._fixed_port):
+            if not port_is_free(self._fixed_port):
                 raise PortTaken(
                     f"port {self._fixed_port} is taken", "free it or choose another for the database"
                 )
             port = self._fixed_port
         else:
             kept = self.port() if (self.home / "port").exists() else 0
-            port = kept if kept and _port_is_free(kept) else _free_port()
+            port = kept if kept and port_is_free(kept) else _free_port()
         (self.home / "port").write_text(f"{port}\n")
         return port
 
@@ -262,7 +262,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _port_is_free(port: int) -> bool:
+def port_is_free(port: int) -> bool:
+    """True if a server could listen on this port of loopback now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
