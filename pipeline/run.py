@@ -19,9 +19,8 @@ from pipeline.store import migrate, models, scores, server
 from pipeline.store.engine import create_engine, database_errors
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from pipeline.score.classifier import StoryClassifier
+    from pipeline.store.engine import Engine
 
 STARTER = "starter"
 

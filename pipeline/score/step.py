@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy.engine import Connection, Engine
-
 from pipeline.score.plan import Failed, Plan, VerdictLike, plan_batch, read_verdicts
 from pipeline.store import scores
+from pipeline.store.engine import Connection, Engine
 from pipeline.store.scores import Claim, Order
 from pipeline.types import Apart, Report, StoryScore, WaitingStory
 
