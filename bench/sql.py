@@ -50,7 +50,9 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--articles", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--companies", type=int, default=500)
@@ -113,9 +115,13 @@ def measure(engine: sa.Engine, options: argparse.Namespace) -> None:
     figures = {name: timed(run, options.rounds) for name, run in statements(engine)}
     missed = 0
     for name, (p50, p95) in figures.items():
-        target = STORE_TARGET_MS if name.startswith("store") else CHART_TARGET_MS if "chart" in name else TARGET_MS
+        target = (
+            STORE_TARGET_MS if name.startswith("store") else CHART_TARGET_MS if "chart" in name else TARGET_MS
+        )
         missed += p95 > target
-        print(f"{name:<48} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   {'' if p95 <= target else f'over {target} ms'}")
+        print(
+            f"{name:<48} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   {'' if p95 <= target else f'over {target} ms'}"
+        )
     print(f"\n{len(figures) - missed} of {len(figures)} within target")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
@@ -158,7 +164,7 @@ def store_batch(engine: sa.Engine) -> None:
         for table, columns in copies.items():
             connection.execute(
                 sa.text(
-                    f"insert into {table} select story_id, {columns} from {table}"
+                    f"insert into {table} select story_id, {columns} from {table}"  # noqa: S608
                     f" where model_version_id = 2 and story_id in ({newest})"
                 )
             )

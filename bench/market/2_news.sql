@@ -56,6 +56,8 @@ select id, null, title, title || E'\n' || summary, decode(md5(title || summary |
 from made_texts
 cross join lateral (select 1 + floor(-ln(1 - 0.999 * pg_temp.chance(id, 12)) / 1.0)::integer) as made (copies);
 
+select setval(pg_get_serial_sequence('stories', 'id'), (select max(id) from stories));
+
 insert into articles (feed_id, item_key, guid, url, source, title, summary, published_at, tz_source, date_status, first_seen_at,
                       event_at, available_at, content_hash, revision, corrected, story_id, story_match, language)
 select feed.id, decode(md5(story.id || '/' || copy), 'hex'), story.id || '/' || copy,

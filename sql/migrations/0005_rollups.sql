@@ -20,20 +20,20 @@ comment on column champion_periods.ends_at is 'End of its range (excluded), UTC;
 -- The verdict for a sector is the worst verdict for one of its companies, as the detector counts it.
 create view series_verdicts as
 select score.story_id, score.model_version_id, series.id as series_id, score.sentiment,
-       score.positive - score.negative as score
+       score.positive::double precision - score.negative as score
 from scores as score
 join series on series.kind = 'all'
 union all
-select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive - score.negative
+select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
 from score_topics as topic
 join scores as score using (story_id, model_version_id)
 join series on series.kind = 'topic' and series.key = topic.topic
 union all
-select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive - score.negative
+select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
 from score_companies as score
 join series on series.company_id = score.company_id
 union all
-select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive - score.negative
+select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
 from score_companies as score
 join companies as company on company.id = score.company_id
 join series on series.kind = 'sector' and series.key = company.sector

@@ -82,10 +82,10 @@ create view analytics.sentiment_daily as
 select rollup.series_id, series.kind, series.key, series.title, rollup.start_at,
        n.stories, rollup.negative, rollup.neutral, rollup.positive,
        rollup.negative / n.size as negative_share,
-       (rollup.negative / n.size + 1.92 / n.size
+       (rollup.negative / n.size + 1.9208 / n.size
          - 1.96 * sqrt(rollup.negative / n.size * (1 - rollup.negative / n.size) / n.size + 0.9604 / (n.size * n.size)))
          / (1 + 3.8416 / n.size) as negative_share_low,
-       (rollup.negative / n.size + 1.92 / n.size
+       (rollup.negative / n.size + 1.9208 / n.size
          + 1.96 * sqrt(rollup.negative / n.size * (1 - rollup.negative / n.size) / n.size + 0.9604 / (n.size * n.size)))
          / (1 + 3.8416 / n.size) as negative_share_high,
        (rollup.positive - rollup.negative) / n.size as sentiment_index,

@@ -7,7 +7,7 @@ select story.id as story_id, story.title, story.text, article.source, article.ur
        coalesce(article.revision, 1) as revisions, coalesce(article.corrected, false) as corrected,
        (select max(novelty.novelty_24h) from story_novelties as novelty where novelty.story_id = story.id) as novelty,
        score.scored_at, score.negative, score.neutral, score.positive, score.sentiment,
-       score.positive - score.negative as score,
+       score.positive::double precision - score.negative as score,
        (select array_agg(topic.topic order by topic.probability desc) from score_topics as topic
         where topic.story_id = story.id and topic.model_version_id = score.model_version_id) as topics,
        (select version.version from model_versions as version where version.id = score.model_version_id) as model_version,
@@ -54,7 +54,7 @@ comment on column analytics.scored_stories.search is 'Full-text vector (English)
 create view analytics.story_companies as
 select verdict.story_id, story.title, story.available_at, verdict.company_id, company.name as company, company.ticker,
        company.sector, verdict.negative, verdict.neutral, verdict.positive, verdict.sentiment,
-       verdict.positive - verdict.negative as score, mention.relevance, mention.in_title,
+       verdict.positive::double precision - verdict.negative as score, mention.relevance, mention.in_title,
        novelty.novelty_12h, novelty.novelty_24h, novelty.novelty_3d, novelty.novelty_5d, novelty.novelty_7d,
        story.copies, story.sources, version.version as model_version
 from score_companies as verdict

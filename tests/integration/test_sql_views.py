@@ -1,0 +1,248 @@
+"""The analysts' schema: every question runs, every column has its unit, the reader can only read, the past stays put."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+ROOT = Path(__file__).resolve().parents[2]
+QUERIES = sorted((ROOT / "sql" / "queries").glob("*.sql"))
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def market(module_engine: Engine) -> Engine:
+    """A small made-up market of 40 days."""
+    generate = runpy.run_path(str(ROOT / "bench" / "market.py"))["generate"]
+    raw = module_engine.raw_connection()
+    generate(raw, stories=2500, days=40, companies=30, now=NOW)
+    raw.close()
+    return module_engine
+
+
+@pytest.fixture
+def reader(market: Engine) -> Iterator[sa.Connection]:
+    with market.connect() as connection:
+        connection.execute(sa.text("set role undertow_reader"))
+        connection.execute(sa.text("set search_path = analytics"))
+        yield connection
+        connection.rollback()
+        connection.execute(sa.text("reset role"))
+        connection.execute(sa.text("reset search_path"))
+
+
+def one(connection: sa.Connection, query: str, **parameters: object) -> object:
+    return connection.execute(sa.text(query), parameters).scalar()
+
+
+# What the made market does not bring about, so that these questions rightly have no answer in it.
+EMPTY = {"18_waiting_now"}
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_question_runs_and_finds_something(reader: sa.Connection, path: Path) -> None:
+    rows = reader.exec_driver_sql(path.read_text().replace("%", "%%")).fetchall()
+    assert rows or path.stem in EMPTY
+
+
+def test_readme_lists_every_question_and_view(market: Engine) -> None:
+    readme = (ROOT / "sql" / "README.md").read_text()
+    assert len(QUERIES) == 25
+    for path in QUERIES:
+        question = path.read_text().splitlines()[0].removeprefix("-- ")
+        assert f"| {question} | [{path.name}](queries/{path.name}) |" in readme
+    for view in sa.inspect(market).get_view_names(schema="analytics"):
+        assert f"`{view}`" in readme, view
+
+
+def test_every_table_view_and_column_has_a_comment(market: Engine) -> None:
+    query = """
+        select format('%s.%s%s', n.nspname, c.relname, '.' || a.attname) from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('public', 'analytics')
+        cross join lateral (
+          select null::name as attname, 0 as attnum
+          union all select attname, attnum from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) a
+        where c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition and c.relname <> 'alembic_version'
+          and case a.attnum when 0 then obj_description(c.oid, 'pg_class') else col_description(c.oid, a.attnum) end is null
+    """
+    with market.connect() as connection:
+        assert connection.execute(sa.text(query)).scalars().all() == []
+        functions = connection.execute(
+            sa.text(
+                "select proname from pg_proc where pronamespace in ('analytics'::regnamespace, 'public'::regnamespace)"
+                " and obj_description(oid, 'pg_proc') is null"
+            )
+        )
+        assert functions.scalars().all() == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from public.stories",
+        "select * from public.users",
+        "select password_hash from users",
+        "create table analytics.mine (a integer)",
+        "update analytics.series set title = 'x'",
+        "select public.rebuild_sentiment_rollups(now())",
+        "select pg_read_file('/etc/passwd')",
+    ],
+)
+def test_reader_can_only_read(reader: sa.Connection, statement: str) -> None:
+    with pytest.raises(DBAPIError):
+        reader.execute(sa.text(statement))
+
+
+def test_reader_role_is_bounded(market: Engine) -> None:
+    with market.connect() as connection:
+        settings = one(
+            connection,
+            "select array_to_string(setconfig, ' ') from pg_db_role_setting join pg_roles r on r.oid = setrole"
+            " where rolname = 'undertow_reader' and setdatabase = 0",
+        )
+        assert "statement_timeout=30s" in str(settings)
+        assert "default_transaction_read_only=on" in str(settings)
+
+
+def test_new_views_are_readable_at_once(market: Engine) -> None:
+    with market.connect() as connection:
+        connection.execute(sa.text("create view analytics.later as select 1 as one"))
+        connection.execute(sa.text("set local role undertow_reader"))
+        assert one(connection, "select one from analytics.later") == 1
+        connection.rollback()
+
+
+def test_daily_counts_add_up_to_scored_stories(reader: sa.Connection) -> None:
+    counted = one(reader, "select sum(stories) from sentiment_daily where kind = 'all'")
+    assert counted == one(reader, "select count(*) from scored_stories where sentiment is not null")
+    hourly = one(reader, "select sum(negative) from sentiment_hourly where kind = 'company'")
+    assert hourly == one(reader, "select sum(negative) from sentiment_15min where kind = 'company'")
+
+
+def test_roll_up_by_insert_equals_rebuild(market: Engine) -> None:
+    """The trigger that keeps the roll-ups up and the function that makes them anew agree to the last digit."""
+    rows = "select * from sentiment_rollups where model_version_id = 3 order by series_id, start_at, span_minutes"
+    copies = {
+        "scores": "3, scored_at, negative, neutral, positive, sentiment, text_hash",
+        "score_companies": "3, company_id, negative, neutral, positive, sentiment",
+        "score_topics": "3, topic, probability",
+    }
+    counted = (
+        "insert into counted_stories select story_id, 3, window_start, counted_at, live from counted_stories"
+        " where model_version_id = 2 and story_id % 4 = :part"
+    )
+    with market.connect() as connection:
+        for table, columns in copies.items():
+            connection.execute(
+                sa.text(
+                    f"insert into {table} select story_id, {columns} from {table} where model_version_id = 2"
+                )
+            )
+        for part in range(4):
+            connection.execute(sa.text(counted), {"part": part})
+        by_insert = connection.execute(sa.text(rows)).all()
+        connection.execute(sa.text("select rebuild_sentiment_rollups('-infinity')"))
+        rebuilt = connection.execute(sa.text(rows)).all()
+        connection.rollback()
+    assert len(by_insert) == len(rebuilt) > 1000
+    for one_row, other in zip(by_insert, rebuilt, strict=True):
+        assert one_row[:-2] == other[:-2]
+        assert one_row[-2:] == pytest.approx(other[-2:])
+
+
+def test_band_and_intervals_contain_their_centre(reader: sa.Connection) -> None:
+    outside = (
+        "select count(*) from sentiment_daily where not negative_share between negative_share_low - 1e-9 and negative_share_high + 1e-9"
+        " or not mean_score between coalesce(mean_score_low, -1) and coalesce(mean_score_high, 1)"
+    )
+    assert one(reader, outside) == 0
+    band = "select count(*) from sentiment_daily_expected where not expected_index between expected_low and expected_high"
+    assert one(reader, band) == 0
+    assert one(reader, "select max(days) from sentiment_daily_expected") == 28
+
+
+def test_the_past_does_not_change(market: Engine) -> None:
+    """Nothing that is written later changes what was known then, or which model spoke."""
+    moment = NOW - timedelta(days=2)
+    asked = "select * from analytics.sentiment_asof(:moment, 'all', 'all', :moment - interval '3 days')"
+    champion = "select analytics.champion_at(:moment)"
+    later = [
+        "insert into scores select story_id, 3, now(), 1, 0, 0, 'negative', text_hash from scores where model_version_id = 2",
+        "insert into model_alias_events (model_version_id, set_at, set_by, reason) values (3, now(), 'test', 'test')",
+        "update stories set copies = copies + 5",
+        "insert into stories (title, text, text_hash, first_seen_at, available_at, last_seen_at)"
+        " select title, text, text_hash, now(), available_at, now() from stories",
+    ]
+    with market.connect() as connection:
+        before = (
+            connection.execute(sa.text(asked), {"moment": moment}).all(),
+            one(connection, champion, moment=moment),
+        )
+        for statement in later:
+            connection.execute(sa.text(statement))
+        after = (
+            connection.execute(sa.text(asked), {"moment": moment}).all(),
+            one(connection, champion, moment=moment),
+        )
+        now_says = one(connection, "select analytics.champion_at(now())")
+        connection.rollback()
+    assert before == after
+    assert len(before[0]) > 24
+    assert (before[1], now_says) == ("retrained-1", "retrained-2")
+
+
+def test_asof_sees_only_what_was_scored_by_then(market: Engine) -> None:
+    """A story seen but not yet scored is unknown; imported history is unknown before its import."""
+    asked = "select coalesce(sum(stories), 0) from analytics.sentiment_asof(:moment, 'all', 'all', :moment - interval '1 day')"
+    moment = NOW - timedelta(days=1)
+    with market.connect() as connection:
+        known = int(str(one(connection, asked, moment=moment)))
+        connection.execute(
+            sa.text("update scores set scored_at = :late where scored_at < :late"), {"late": NOW}
+        )
+        assert one(connection, asked, moment=moment) == 0
+        connection.rollback()
+        connection.execute(
+            sa.text("update stories set first_seen_at = :late where id % 2 = 0"), {"late": NOW}
+        )
+        assert int(str(one(connection, asked, moment=moment))) < known
+        connection.rollback()
+
+
+def test_kappa_of_known_pairs(market: Engine) -> None:
+    """40 pairs, 35 of them equal, half of each: agreement 0.875, chance 0.5, kappa 0.75."""
+    said = ["negative"] * 20 + ["positive"] * 20
+    others = ["negative"] * 17 + ["positive"] * 3 + ["positive"] * 18 + ["negative"] * 2
+    insert = (
+        "insert into labels (article_id, target, sentiment, labelled_by, labelled_at, origin)"
+        " values (:id, 'story', :sentiment, :who, now(), 'sql')"
+    )
+    with market.connect() as connection:
+        for index, (first, second) in enumerate(zip(said, others, strict=True), start=1):
+            connection.execute(sa.text(insert), {"id": index, "sentiment": first, "who": "aa"})
+            connection.execute(sa.text(insert), {"id": index, "sentiment": second, "who": "ab"})
+        row = connection.execute(
+            sa.text(
+                "select items, agreement, kappa from analytics.label_agreement where labeller = 'aa' and other_labeller = 'ab'"
+            )
+        ).one()
+        connection.rollback()
+    assert (row.items, row.agreement) == (40, 0.875)
+    assert row.kappa == pytest.approx(0.75, abs=0.005)
+
+
+def test_no_view_shows_a_secret(market: Engine) -> None:
+    columns = sa.text(
+        "select table_name || '.' || column_name from information_schema.columns where table_schema = 'analytics'"
+    )
+    with market.connect() as connection:
+        names = connection.execute(columns).scalars().all()
+    assert not [name for name in names if re.search(r"password|hash|token|payload|secret", name)]
