@@ -18,6 +18,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
@@ -138,6 +139,18 @@ class Server:
         """Drop a database, ending its sessions."""
         with closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+    def swap_databases(self, name: str, other: str) -> str:
+        """Let `other` take the name `name`; the one that had it gets a new name, which is returned."""
+        aside = f"{name}_before_{int(time.time())}"
+        with closing(self._connect()) as connection, connection.cursor() as cursor:
+            for old, new in ((name, aside), (other, name)):
+                cursor.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (old,)
+                )
+                statement = sql.SQL("alter database {} rename to {}")
+                cursor.execute(statement.format(sql.Identifier(old), sql.Identifier(new)))
+        return aside
 
     # how it is done
 

@@ -1,0 +1,68 @@
+"""What all DAG files share: assets, schedules, retries, and who is told when something fails.
+
+Parsed at every task start: nothing heavy may be imported here or in a DAG file, a test watches over it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    DeltaTriggerTimetable,
+    SyncCallback,
+)
+
+from pipeline.platform.failures import tell_late, tell_operator
+from pipeline.settings import load_settings
+
+SETTINGS = load_settings()
+
+# Assets say that there is work; which work it is stands in the tables, since events may coalesce or be lost.
+ARTICLES = Asset("articles", uri="undertow://articles")
+SCORES = Asset("scores", uri="undertow://scores")
+LABELS = Asset("labels", uri="undertow://labels")
+MODEL = Asset("model", uri="undertow://model")
+
+
+def every(interval_s: int) -> DeltaTriggerTimetable | None:
+    """A run each `interval_s` seconds; none when schedules are off."""
+    return DeltaTriggerTimetable(timedelta(seconds=interval_s)) if SETTINGS.airflow_schedules else None
+
+
+def cron(expression: str, *assets: Asset) -> Any:
+    """Runs by the clock (UTC) and after each update of the assets; by the assets alone when schedules are off."""
+    if not SETTINGS.airflow_schedules:
+        return list(assets) or None
+    timetable = CronTriggerTimetable(expression, timezone="UTC")
+    return AssetOrTimeSchedule(timetable=timetable, assets=list(assets)) if assets else timetable
+
+
+def options(late_after: timedelta) -> dict[str, Any]:
+    """Arguments of every @dag. `late_after`: how long a run may take, from queueing, before the operator is told."""
+    return {
+        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+        "catchup": False,  # each run takes all that waits, so a missed one leaves nothing undone
+        "max_active_runs": 1,
+        "is_paused_upon_creation": False,
+        "tags": ["undertow"],
+        "default_args": {
+            "owner": "undertow",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=SETTINGS.airflow_retry_delay_s),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(minutes=10),
+            "execution_timeout": timedelta(minutes=30),
+            "on_failure_callback": tell_operator,
+        },
+        "deadline": DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,  # the only one that manual and asset runs have, too
+            interval=late_after,
+            callback=SyncCallback(tell_late, {"late_after_s": late_after.total_seconds()}),
+        ),
+    }
