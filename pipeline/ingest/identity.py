@@ -188,7 +188,8 @@ def _by_another_name(
         kind == "title_day" for kind, _ in hits
     ):  # a title alone is weak: only the very same text comes back
         return known if known.content_hash == identity.content_hash else None
-    near = abs((item.published_at or seen_at) - (known.published_at or known.first_seen_at)) <= ALIAS_DAYS
+    dated = item.published_at is not None and known.published_at is not None
+    near = not dated or abs((item.published_at or seen_at) - (known.published_at or seen_at)) <= ALIAS_DAYS
     return known if near and _same_headline(item.title, known.title) else None
 
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from statistics import median
 
 SHORTEST = timedelta(seconds=1)
@@ -71,7 +72,7 @@ def usual_gap(published: Sequence[datetime]) -> timedelta | None:
     moments = sorted(set(published), reverse=True)[: GAP_ITEMS + 1]
     if len(moments) < 3:
         return None
-    gaps = [(newer - older).total_seconds() for newer, older in zip(moments, moments[1:], strict=False)]
+    gaps = [(newer - older).total_seconds() for newer, older in pairwise(moments)]
     return timedelta(seconds=median(gaps))
 
 

@@ -218,7 +218,7 @@ create table articles (
   published_raw    text,
   published_at     timestamptz,
   tz_source        text not null default 'none' check (tz_source in ('offset', 'abbreviation', 'feed_default', 'none')),
-  date_status      text not null default 'missing' check (date_status in ('ok', 'missing', 'unparseable', 'ambiguous_tz', 'future', 'ancient')),
+  date_status      text not null default 'missing' check (date_status in ('ok', 'missing', 'unparseable', 'ambiguous_tz', 'date_only', 'future', 'ancient')),
   first_seen_at    timestamptz not null,
   event_at         timestamptz not null,
   available_at     timestamptz not null,
@@ -309,8 +309,8 @@ create table article_bands (
   seen_at     timestamptz not null,
   primary key (band, hash, article_id)
 );
-comment on table article_bands is 'MinHash band keys of the last days, for finding near copies.';
-comment on column article_bands.band is 'Number of the band, 0 to 15.';
+comment on table article_bands is 'MinHash band keys of the first article of each story of the last days, for finding copies.';
+comment on column article_bands.band is 'Number of the band, 0 to 15; 16 holds the folded title.';
 comment on column article_bands.hash is 'Key of the band.';
 comment on column article_bands.article_id is 'The article.';
 comment on column article_bands.seen_at is 'When it was seen, UTC; older than 72 h is pruned.';

@@ -1,0 +1,118 @@
+"""A few processes that parse feeds, each with a deadline and a memory cap, replaced when they die.
+
+Processes, not threads: parsing holds the interpreter lock, and a thread cannot be killed. Plain subprocesses, not
+multiprocessing: a task of Airflow may itself be a daemonic process, which must not have such children.
+"""
+
+import asyncio
+import os
+import pickle
+import struct
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ParseError
+from pipeline.ingest import parse
+from pipeline.ingest.articles import FeedOptions, Prepared
+from pipeline.ingest.parse_worker import frame
+
+# Seconds of wall time for one document; the slowest honest one of 10 MiB takes 3 s on a busy core.
+DEADLINE_S = 10.0
+_ERRORS: Mapping[str, type[ParseError]] = {
+    kind.__name__: kind
+    for kind in (
+        parse.EmptyBody,
+        parse.HtmlPage,
+        parse.ChallengePage,
+        parse.NotAFeed,
+        parse.ParserFailed,
+        parse.ParseTimeout,
+        parse.ParserCrash,
+    )
+}
+
+
+class ParsePool:
+    """`async with ParsePool(2) as pool: await pool.prepare(...)`; processes start when the first body needs one."""
+
+    def __init__(self, processes: int, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
+        self._idle: asyncio.LifoQueue[asyncio.subprocess.Process | None] = asyncio.LifoQueue()
+        for _ in range(processes):
+            self._idle.put_nowait(None)
+
+    async def __aenter__(self) -> "ParsePool":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        while not self._idle.empty():
+            process = self._idle.get_nowait()
+            if process is not None:
+                await _stop(process)
+
+    async def prepare(
+        self, body: bytes, headers: Mapping[str, str], url: str, options: FeedOptions, now: datetime
+    ) -> Prepared:
+        """Parse and prepare one document. Raises a ParseError, ParseTimeout and ParserCrash included."""
+        process = await self._idle.get()
+        try:
+            process = process if process is not None and process.returncode is None else await _start()
+            result = await asyncio.wait_for(
+                _ask(process, (body, dict(headers), url, options, now)), self._deadline_s
+            )
+        except TimeoutError:
+            await _kill(process)
+            raise parse.ParseTimeout(
+                f"the parser did not end within {self._deadline_s:g} s", "report the feed"
+            ) from None
+        except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
+            await _kill(process)
+            raise parse.ParserCrash("the parser's process died", "report the feed") from None
+        except BaseException:
+            await _kill(process)
+            raise
+        finally:
+            self._idle.put_nowait(process if process is not None and process.returncode is None else None)
+        if isinstance(result, Prepared):
+            return result
+        kind, message, advice = result
+        raise _ERRORS.get(kind, parse.ParserFailed)(message, advice)
+
+
+async def _start() -> asyncio.subprocess.Process:
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    # one thread per process: the pool is what uses the cores, and each thread of OpenBLAS reserves address space
+    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pipeline.ingest.parse_worker",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
+    )  # fmt: skip
+
+
+async def _ask(process: asyncio.subprocess.Process, job: Any) -> Any:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(frame(job))
+    await process.stdin.drain()
+    head = await process.stdout.readexactly(4)
+    data = await process.stdout.readexactly(struct.unpack(">I", head)[0])
+    return pickle.loads(data)
+
+
+async def _kill(process: asyncio.subprocess.Process | None) -> None:
+    if process is not None and process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), 2)
+    except TimeoutError:
+        await _kill(process)

@@ -1,0 +1,72 @@
+"""The process in which feeds are parsed: `python -m pipeline.ingest.parse_worker`. It may be killed at any moment.
+
+Reads jobs and writes results on its standard streams, each a length (4 bytes, big endian) and a pickle. Both ends
+are this program under the same user, so pickle adds no trust that is not there; what is hostile is the body inside.
+"""
+
+import os
+import pickle
+import resource
+import struct
+import sys
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from pipeline.errors import ParseError
+from pipeline.ingest.articles import FeedOptions, Prepared, prepare
+from pipeline.ingest.parse import ParserFailed, parse_feed
+from pipeline.ingest.text import one_line
+
+# Address space: Python, lxml and the language model take 300 MB of it; 5,000 honest items less than 200 MB more.
+MEMORY_LIMIT = 1024**3
+
+Job = tuple[bytes, dict[str, str], str, FeedOptions, datetime]
+
+
+def work(job: Job) -> Prepared | tuple[str, str, str]:
+    """One job: the prepared document, or (class, message, advice) of its ParseError."""
+    body, headers, url, options, now = job
+    try:
+        return prepare(parse_feed(body, headers, url), options, url, now)
+    except ParseError as error:
+        return type(error).__name__, error.message, error.advice
+    except (MemoryError, RecursionError) as error:
+        return ParserFailed.__name__, f"the parser gave up: {type(error).__name__}", "report the feed"
+    except Exception as error:  # noqa: BLE001 - hostile input found a bug of ours: this feed fails, the others go on
+        return (
+            ParserFailed.__name__,
+            one_line(f"the parser failed: {type(error).__name__}: {error}"),
+            "report the feed",
+        )
+
+
+def read_frame(stream: BinaryIO) -> Any | None:
+    """The next object, or None at the end of the stream."""
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    return pickle.loads(stream.read(struct.unpack(">I", head)[0]))
+
+
+def frame(value: Any) -> bytes:
+    """The bytes that `read_frame` reads."""
+    data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    return struct.pack(">I", len(data)) + data
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    jobs = sys.stdin.buffer
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not corrupt the results
+    while (job := read_frame(jobs)) is not None:
+        results.write(frame(work(job)))
+        results.flush()
+
+
+if __name__ == "__main__":
+    main()
