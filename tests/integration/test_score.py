@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -82,6 +83,16 @@ def count(engine: Engine, table: str) -> int:
         return connection.execute(sa.text(f"select count(*) from {table}")).scalar_one()
 
 
+def wait_until_gone(engine: Engine, pid: int) -> None:
+    query = sa.text("select count(*) from pg_stat_activity where pid = :pid")
+    for _ in range(200):
+        with engine.connect() as connection:
+            if not connection.execute(query, {"pid": pid}).scalar_one():
+                return
+        time.sleep(0.05)
+    raise AssertionError("the server keeps the dead connection")
+
+
 def test_everything_waiting_is_scored_once_and_a_second_run_does_nothing(engine):
     model = add_model(engine)
     add_stories(engine, [f"story {n} {'bad' * (n % 2)}" for n in range(10)])
@@ -150,8 +161,10 @@ def test_a_claim_of_a_dead_worker_is_free_at_once(engine):
     dead = engine.connect()
     assert scores.claim(engine, dead, rescore_model_id=None, limit=10, as_of=NOW) is not None
     assert run(engine, model).scored == 0, "held by a living worker"
+    pid = dead.execute(sa.text("select pg_backend_pid()")).scalar_one()
     dead.invalidate()  # the server sees the connection die, as after SIGKILL
     dead.close()
+    wait_until_gone(engine, pid)
     report = run(engine, model)
     assert (report.scored, report.recovered) == (2, 1)
 
