@@ -13,6 +13,7 @@ Sentiment = Literal["negative", "neutral", "positive"]
 Severity = Literal["warning", "critical"]
 SeriesKind = Literal["all", "topic", "company", "sector"]
 NotificationKind = Literal["open", "rise", "resolve", "digest", "operator", "silence_end", "test"]
+FeedbackKind = Literal["acknowledge", "useful", "noise", "wrong_sentiment", "wrong_company", "duplicate"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,18 @@ The desk shows what a link would do and does it on POST, because mail scanners o
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from pipeline.errors import ConfigurationError, UsageError
-from pipeline.settings import Settings
-from pipeline.store.feedback import FeedbackKind
+from pipeline.errors import UsageError
+from pipeline.types import FeedbackKind
 
 # Long enough for a fortnight's holiday; an alert is resolved long before.
 LIFETIME = timedelta(days=21)
 SALT = "undertow feedback 1"
-SECRET_FILE = "desk_secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +66,6 @@ def read_token(token: str, key: str, as_of: datetime) -> Invitation:
     if as_of >= expires_at:
         raise UsageError(f"this link expired on {expires_at:%d %b %Y}", "use the desk instead")
     return Invitation(int(alert_id), cast(FeedbackKind, kind), str(receiver), expires_at, story_id)
-
-
-def make_links(settings: Settings) -> Links:
-    """Links to the desk of the settings, signed with its key. Raises ConfigurationError."""
-    return Links(settings.desk_url.rstrip("/"), signing_key(settings))
-
-
-def signing_key(settings: Settings) -> str:
-    """UNDERTOW_DESK_SECRET, or a key that is made once and kept under UNDERTOW_HOME for its owner alone.
-
-    Raises ConfigurationError when the file can be neither read nor made.
-    """
-    if settings.desk_secret is not None:
-        return settings.desk_secret.get_secret_value()
-    path = settings.home / SECRET_FILE
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{SECRET_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-        if not path.exists():
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(48))
-            # whoever links first wins; a file that exists is complete
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh, path)
-            fresh.unlink()
-        return path.read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"the key for links at {path} cannot be used ({error.strerror})",
-            "set UNDERTOW_DESK_SECRET, or make UNDERTOW_HOME writable",
-        ) from error
 
 
 def _signer(key: str) -> URLSafeSerializer:

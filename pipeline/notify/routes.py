@@ -169,6 +169,22 @@ def send_after(routing: Routing, receiver: Receiver, as_of: datetime, *, urgent:
     return at
 
 
+def audience(routing: Routing, series_kind: str | None, series_key: str | None) -> list[Receiver]:
+    """Receivers that could ever be told of a series (None: of any), for what is told of a silence."""
+    matching = [
+        r
+        for r in routing.routes
+        if (series_kind is None or not r.kinds or series_kind in r.kinds)
+        and (
+            series_key is None
+            or not r.keys
+            or any(fnmatchcase(series_key.lower(), k.lower()) for k in r.keys)
+        )
+    ]
+    names = dict.fromkeys(name for r in matching for name in r.receivers)
+    return [routing.receivers[name] for name in names if name in routing.receivers]
+
+
 def uncovered(routing: Routing, series_kind: SeriesKind, as_of: datetime) -> list[datetime]:
     """Hours of the week after `as_of`, UTC, in which a critical alert of `series_kind` would reach nobody."""
     start = as_of.replace(minute=0, second=0, microsecond=0)

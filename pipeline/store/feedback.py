@@ -6,15 +6,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import UsageError
 from pipeline.store.engine import sql
+from pipeline.types import FeedbackKind
 
-FeedbackKind = Literal["acknowledge", "useful", "noise", "wrong_sentiment", "wrong_company", "duplicate"]
 KINDS: tuple[str, ...] = get_args(FeedbackKind)
 
 # Priorities in the label queue. The uncertainty of the model is at most 1 there; a person who points at a story comes

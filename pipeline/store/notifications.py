@@ -17,40 +17,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from pipeline.notify.card import AlertEvent, ToldAlert
 from pipeline.notify.routes import Delivery
 from pipeline.store.engine import sql
 from pipeline.types import NotificationKind
 
 # Characters of an error that are kept; more is a page of HTML.
 ERROR_CHARS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class AlertEvent:
-    """One line of an alert's history."""
-
-    kind: str
-    at: datetime
-    severity: str | None
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToldAlert:
-    """An alert as its messages need it; `peak` is the payload with the highest score told so far."""
-
-    id: int
-    series_kind: str
-    series_key: str
-    series_title: str
-    state: str
-    severity: str
-    fired_at: datetime | None
-    resolved_at: datetime | None
-    acknowledged_by: str | None
-    is_test: bool
-    peak: dict[str, Any]
-    events: tuple[AlertEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +208,8 @@ def _told_alert(connection: Connection, alert_id: int) -> ToldAlert:
         sa.text("select kind, at, severity, actor from alert_events where alert_id = :id order by id"),
         {"id": alert_id},
     )
-    return ToldAlert(**row._mapping, events=tuple(AlertEvent(*event) for event in events))
+    told = {**row._mapping, "stands_for": tuple(row.stands_for)}
+    return ToldAlert(**told, events=tuple(AlertEvent(*event) for event in events))
 
 
 def mark_sent(

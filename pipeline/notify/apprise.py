@@ -1,0 +1,58 @@
+"""Everything else by Apprise address: Teams, Telegram, WeCom, Feishu, DingTalk, PagerDuty and a hundred more."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from pipeline.errors import TemporaryDeliveryError
+from pipeline.notify.card import clean
+from pipeline.notify.message import Message
+from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, hide
+
+TITLE_CHARS = 200
+# Shorter parts of an address are words like "com"; no service has tokens of less.
+TOKEN_CHARS = 6
+TYPES = {"critical": "failure", "warning": "warning", "resolved": "success", "note": "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class AppriseSender:
+    """Sends to one Apprise address, which is a secret: it holds tokens."""
+
+    name: str
+    url: str = field(repr=False)
+
+    def send(self, message: Message, occasion: Occasion) -> Sent:
+        """Title and plain text. Apprise says only yes or no; what it logs meanwhile gives the reason."""
+        import apprise
+
+        # its own log lines may show parts of the address; ours go through `hide`
+        logging.getLogger("apprise").propagate = False
+        target = apprise.Apprise()
+        if not target.add(self.url):
+            raise TemporaryDeliveryError(
+                f"the address of {self.name} is none that Apprise knows", "check UNDERTOW_APPRISE_URLS"
+            )
+        reasons: list[str] = []
+        accepted = target.notify(
+            title=clean(message.subject, TITLE_CHARS),
+            body=message.text,
+            notify_type=TYPES.get(message.tone, "info"),
+            body_format=apprise.NotifyFormat.TEXT,
+            timeout=2 * TIMEOUT_S,
+            log_callback=lambda entry, service: reasons.append(entry.message),
+            log_level=logging.WARNING,
+        )
+        if not accepted:
+            why = hide("; ".join(reasons[-2:]) or "no reason given", *secrets_in(self.url))
+            raise TemporaryDeliveryError(f"{target[0].service_name} did not take it ({why})")
+        return Sent(f"apprise:{message.key}")
+
+
+def secrets_in(url: str) -> list[str]:
+    """The address and every part of it that may be a token, the longest first; plugins build other addresses of them."""
+    parts = {part for text in (url, unquote(url)) for part in re.split(r"[/:@?&=,#]+", text)[1:]}
+    return sorted({url, *(part for part in parts if len(part) >= TOKEN_CHARS)}, key=len, reverse=True)

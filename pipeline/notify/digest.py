@@ -1,0 +1,160 @@
+"""The digest: what a day or a week brought, for those who do not read every alert. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from pipeline.notify import phrases, slack_blocks
+from pipeline.notify.card import clean, moment, number
+from pipeline.notify.message import Action, Envelope, LinkMaker, Message, render
+from pipeline.notify.routes import Digest
+
+# A digest that fell due longer ago than this was not missed by an outage: it was configured since.
+LATE = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One alert of the period in words."""
+
+    tone: str
+    state: str
+    title: str
+    what: str
+    story: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLine:
+    """One series: negative stories now and in the period before."""
+
+    title: str
+    kind: str
+    negative: int
+    stories: int
+    before: int
+
+
+def is_due(digest: Digest, as_of: datetime) -> datetime | None:
+    """The time it fell due, when that is recent enough to be told now; its period ends there."""
+    due = digest.last_due(as_of)
+    return due if as_of - due < LATE else None
+
+
+def digest_payload(digest: Digest, due: datetime, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What the outbox keeps: the figures of [due - length, due)."""
+    start = due - digest.length
+    return {
+        "name": digest.name,
+        "every": digest.every,
+        "start": start.isoformat(),
+        "end": due.isoformat(),
+        **figures,
+    }
+
+
+def digest_message(
+    envelope: Envelope, payload: Mapping[str, Any], links: LinkMaker, desk_url: str
+) -> Message:
+    """The digest as a message."""
+    alerts = [_alert(a, envelope.zone, links) for a in payload.get("alerts") or []]
+    series = [_series(s) for s in payload.get("series") or []]
+    subject = _subject(payload, alerts, envelope.zone)
+    totals = _totals(payload.get("totals") or {})
+    view = {
+        "subject": subject,
+        "period": phrases.span(moment(payload.get("start")), moment(payload.get("end")), envelope.zone),
+        "totals": totals,
+        "alerts": alerts,
+        "series": series,
+        "before": "the week before" if payload.get("every") == "week" else "the day before",
+        "trouble": [
+            _trouble(f, envelope.zone) for f in (payload.get("totals") or {}).get("feeds_in_trouble") or []
+        ],
+        "desk": Action("Open the desk", desk_url),
+        "envelope": envelope,
+    }
+    return Message(
+        key=envelope.key,
+        kind="digest",
+        tone="note",
+        subject=subject,
+        summary=subject,
+        text=render("digest.txt.j2", **view),
+        html=render("digest.html.j2", **view),
+        blocks=slack_blocks.digest_blocks(subject, totals, alerts, series, desk_url),
+        zone=envelope.zone,
+        sent_at=envelope.sent_at,
+    )
+
+
+def _subject(payload: Mapping[str, Any], alerts: list[AlertLine], zone: tzinfo) -> str:
+    end = moment(payload.get("end"))
+    of = f" to {phrases.day(end.astimezone(zone))}" if end else ""
+    what = "Week" if payload.get("every") == "week" else "Day"
+    critical = sum(1 for a in alerts if a.tone == "critical")
+    told = phrases.count(len(alerts), "alert") if alerts else "no alerts"
+    return f"{what}{of}: {told}" + (f", {critical} critical" if critical else "")
+
+
+def _totals(totals: Mapping[str, Any]) -> str:
+    parts = [
+        phrases.count(int(totals.get("stories") or 0), "story"),
+        f"from {phrases.count(int(totals.get('articles') or 0), 'article')}",
+        f"of {phrases.count(int(totals.get('feeds') or 0), 'feed')}",
+    ]
+    waiting = int(totals.get("labels_waiting") or 0)
+    return " ".join(parts) + (f"; {phrases.count(waiting, 'article')} to label" if waiting else "")
+
+
+def _alert(row: Mapping[str, Any], zone: tzinfo, links: LinkMaker) -> AlertLine:
+    resolved = row.get("state") == "resolved"
+    severity = str(row.get("severity") or "warning")
+    fired, ended = moment(row.get("fired_at")), moment(row.get("resolved_at"))
+    parts = [phrases.clock(fired, zone)] if fired else []
+    negative, expected = number(row.get("negative")), number(row.get("expected"))
+    if negative is not None and expected is not None:
+        parts.append(f"{phrases.count(int(negative), 'negative story')}, {phrases.level(expected)} expected")
+    parts.append(f"over after {phrases.duration(ended - fired)}" if fired and ended else "still open")
+    parts += _fate(row)
+    return AlertLine(
+        tone=severity,
+        state=severity.capitalize() + (", resolved" if resolved else ""),
+        title="Market-wide" if row.get("series_kind") == "all" else clean(row.get("title"), 80),
+        what=" · ".join(parts),
+        story=clean(row.get("top_story"), 120),
+        url=links.alert(int(row["id"])),
+    )
+
+
+def _fate(row: Mapping[str, Any]) -> list[str]:
+    said = [
+        f"acknowledged by {clean(row.get('acknowledged_by'), 60)}" if row.get("acknowledged_by") else "",
+        "silenced" if row.get("silenced") else "",
+        "left to the market-wide alert" if row.get("inhibited") else "",
+        f"{row['useful']} × useful" if row.get("useful") else "",
+        f"{row['noise']} × noise" if row.get("noise") else "",
+    ]
+    return [text for text in said if text]
+
+
+def _series(row: Mapping[str, Any]) -> SeriesLine:
+    return SeriesLine(
+        clean(row.get("title"), 60),
+        clean(row.get("kind"), 20),
+        int(row.get("negative") or 0),
+        int(row.get("stories") or 0),
+        int(row.get("negative_before") or 0),
+    )
+
+
+def _trouble(feed: Mapping[str, Any], zone: tzinfo) -> str:
+    since = moment(feed.get("since"))
+    status = clean(feed.get("status"), 30).replace("_", " ")
+    return f"{clean(feed.get('name'), 60)}: {status}" + (
+        f" since {phrases.clock(since, zone)}" if since else ""
+    )

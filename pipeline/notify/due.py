@@ -1,0 +1,48 @@
+"""What the clock alone makes due: digests and the ends of silences, written to the outbox once each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from pipeline.notify.digest import digest_payload, is_due
+from pipeline.notify.routes import Delivery, Digest, Routing, audience, send_after
+from pipeline.notify.silences import silence_payload
+from pipeline.store import notifications
+
+
+def write_due(engine: Engine, routing: Routing, as_of: datetime) -> int:
+    """Writes digests that fell due and the ends of silences; the number of messages."""
+    with engine.begin() as connection:
+        return _write_digests(connection, routing, as_of) + _write_silence_ends(connection, routing, as_of)
+
+
+def _write_digests(connection: Connection, routing: Routing, as_of: datetime) -> int:
+    written = 0
+    for digest in routing.digests:
+        due = is_due(digest, as_of)
+        key = f"{digest.name}:{due:%Y-%m-%dT%H:%M}" if due else ""
+        if due is None or notifications.was_written(connection, "digest", key):
+            continue
+        deliveries = [Delivery(name, as_of) for name in digest.receivers]
+        payload = digest_until(connection, digest, due)
+        written += notifications.write_message(connection, "digest", key, deliveries, payload, as_of)
+    return written
+
+
+def _write_silence_ends(connection: Connection, routing: Routing, as_of: datetime) -> int:
+    written = 0
+    for silence in notifications.ended_silences(connection, as_of):
+        told = audience(routing, silence["series_kind"], silence["series_key"])
+        deliveries = [Delivery(r.name, send_after(routing, r, as_of)) for r in told]
+        payload = silence_payload(silence)
+        key = str(silence["id"])
+        written += notifications.write_message(connection, "silence_end", key, deliveries, payload, as_of)
+        notifications.mark_silence_told(connection, silence["id"], as_of)
+    return written
+
+
+def digest_until(connection: Connection, digest: Digest, end: datetime) -> dict[str, object]:
+    """The payload of `digest` as if it fell due at `end`, for looking at it beforehand."""
+    return digest_payload(digest, end, notifications.digest_figures(connection, end - digest.length, end))

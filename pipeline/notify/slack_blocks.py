@@ -1,0 +1,170 @@
+"""Slack's Block Kit for an alert, a note and a digest. Pure.
+
+Text of feeds goes into rich_text and plain_text only: Slack reads no markup there, so a title can neither call a
+channel nor forge a link. Links stand in for buttons: a button wants an interactivity endpoint on the internet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.notify.card import CardPoint
+
+if TYPE_CHECKING:
+    from pipeline.notify.digest import AlertLine, SeriesLine
+    from pipeline.notify.message import Action, StoryView, View
+
+Block = dict[str, Any]
+HEADER_CHARS = 150
+MARKS = {"critical": "🔴", "warning": "🟠", "resolved": "🟢", "note": "🔵"}
+LEVELS = "▁▂▃▄▅▆▇█"
+SPARK_HOURS = 24
+DIGEST_LINES = 12
+
+
+def escape(text: str) -> str:
+    """`text` for mrkdwn: the three characters that Slack gives a meaning everywhere."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def alert_blocks(view: View) -> tuple[Block, ...]:
+    """The message of an alert in its present state; at most 50 blocks, Slack's limit."""
+    blocks = [
+        header(f"{MARKS[view.tone]} {view.state} · {view.name}"),
+        rich(
+            section(
+                bold(f"{view.lead}. At its height {view.finding}" if view.lead else view.finding),
+                plain(f" against {view.against}"),
+                *(bold(f"\n{view.cause}") for _ in [0] if view.cause),
+            )
+        ),
+        facts(view.facts),
+    ]
+    if view.chart:
+        blocks.append(rich(preformatted(sparkline(view.chart))))
+    if view.stories:
+        blocks.append(rich(*_stories(view.stories, view.more_stories)))
+    if view.robustness:
+        blocks.append(rich(section(plain(("⚠️ " if view.narrow else "") + view.robustness))))
+    if view.timeline:
+        blocks.append(context(" → ".join(view.timeline)))
+    first = [view.acknowledge] if view.acknowledge else []
+    blocks.append(rich(section(*actions([*first, *view.verdicts, view.desk]))))
+    blocks.append(context(view.footer))
+    return tuple(blocks)
+
+
+def reply_blocks(view: View) -> tuple[Block, ...]:
+    """What is said in the thread when the alert moves on."""
+    said = view.subject if view.tone == "resolved" else f"{view.state}: {view.finding} against {view.against}"
+    return (rich(section(bold(said))), context(" → ".join(view.timeline) or view.footer))
+
+
+def note_blocks(subject: str, lines: Iterable[str], desk_url: str) -> tuple[Block, ...]:
+    items = [section(plain(line)) for line in lines]
+    body = [rich(listing(items))] if items else []
+    return (header(f"{MARKS['note']} {subject}"), *body, rich(section(link("Open the desk", desk_url))))
+
+
+def digest_blocks(
+    subject: str, totals: str, alerts: Sequence[AlertLine], series: Sequence[SeriesLine], desk_url: str
+) -> tuple[Block, ...]:
+    blocks = [header(f"{MARKS['note']} {subject}"), rich(section(plain(totals)))]
+    if alerts:
+        items = [
+            section(link(f"{a.state}: {a.title}", a.url), plain(f"\n{a.what}")) for a in alerts[:DIGEST_LINES]
+        ]
+        blocks.append(rich(listing(items)))
+    if series:
+        rows = [
+            section(plain(f"{s.title}: {s.negative} negative, {s.before} before"))
+            for s in series[:DIGEST_LINES]
+        ]
+        blocks.append(rich(section(bold("Most negative")), listing(rows)))
+    return (*blocks, rich(section(link("Open the desk", desk_url))))
+
+
+def _stories(stories: Sequence[StoryView], more: int) -> list[Block]:
+    items = []
+    for story in stories:
+        title = link(story.title, story.url, bold=True) if story.url else bold(story.title)
+        corrections = actions(story.actions) if story.actions else []
+        items.append(section(title, plain(f"\n{story.line}\n"), *corrections))
+    rest = [section(plain(f"and {more} more on the desk"))] if more else []
+    return [listing(items, style="ordered"), *rest]
+
+
+def sparkline(points: Sequence[CardPoint]) -> str:
+    """The last day, one character an hour, under it what is usual on the same scale."""
+    last = points[-SPARK_HOURS:]
+    top = max([1.0, *(float(p.negative) for p in last), *(p.high for p in last)])
+    now = "".join(_bar(p.negative / top) for p in last)
+    usual = "".join(_bar(p.expected / top) for p in last)
+    most = max(p.negative for p in last)
+    return f"{now}  negative stories an hour, last {len(last)} h (most {most})\n{usual}  usual"
+
+
+def _bar(share: float) -> str:
+    return LEVELS[min(len(LEVELS) - 1, round(share * (len(LEVELS) - 1)))]
+
+
+# ---- blocks and elements
+
+
+def header(text: str) -> Block:
+    short = text if len(text) <= HEADER_CHARS else text[: HEADER_CHARS - 1] + "…"
+    return {"type": "header", "text": {"type": "plain_text", "text": short, "emoji": True}}
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> Block:
+    """Up to ten fields in two columns."""
+    fields = [{"type": "mrkdwn", "text": f"*{escape(label)}*\n{_unmarked(value)}"} for label, value in rows]
+    return {"type": "section", "fields": fields[:10] or [{"type": "mrkdwn", "text": "*No figures*"}]}
+
+
+def _unmarked(text: str) -> str:
+    # names of companies and sources are data too: no bold, no code, no strike-through by accident
+    return escape(text).translate({ord(c): f"\u2060{c}" for c in "*_~`"})
+
+
+def context(text: str) -> Block:
+    return {"type": "context", "elements": [{"type": "plain_text", "text": text[:2000], "emoji": False}]}
+
+
+def rich(*elements: Block) -> Block:
+    return {"type": "rich_text", "elements": list(elements)}
+
+
+def section(*elements: Block) -> Block:
+    return {"type": "rich_text_section", "elements": list(elements)}
+
+
+def preformatted(text: str) -> Block:
+    return {"type": "rich_text_preformatted", "elements": [plain(text)]}
+
+
+def listing(items: Sequence[Block], style: str = "bullet") -> Block:
+    return {"type": "rich_text_list", "style": style, "elements": list(items)}
+
+
+def plain(text: str) -> Block:
+    return {"type": "text", "text": text}
+
+
+def bold(text: str) -> Block:
+    return {"type": "text", "text": text, "style": {"bold": True}}
+
+
+def link(title: str, url: str, *, bold: bool = False) -> Block:
+    element: Block = {"type": "link", "url": url, "text": title}
+    return {**element, "style": {"bold": True}} if bold else element
+
+
+def actions(links: Sequence[Action]) -> list[Block]:
+    """Links side by side."""
+    elements: list[Block] = []
+    for action in links:
+        elements += [plain("  ·  ")] if elements else []
+        elements.append(link(action.title, action.url))
+    return elements
