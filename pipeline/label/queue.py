@@ -1,0 +1,134 @@
+"""Which articles to label next: a mix of reasons, one article per story, never one kept for evaluation. Pure.
+
+The random part is drawn first and from every story, asked for already or not: whether a story is in it says nothing
+about the story, so labels with that reason estimate the model's accuracy without bias.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pipeline.errors import SettingsError
+
+Reason = Literal["uncertain", "alert", "disputed", "drift", "suspect", "random"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+_PART = re.compile(r"\s*([a-z]+)\s*=\s*(\d+(?:\.\d+)?)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A story that may be asked for, by its first article.
+
+    uncertainty: 0 (sure) to 1; alert: it stands in the evidence of a recent alert; disputed: its labellers have no
+    majority; drift: population stability index of its feed or topic, 0 where that is small; suspect: how likely its
+    stored label is wrong, 0 to 1; asked: it is in the queue or labelled already; point: a fixed random number in
+    [0, 1) of the story; frozen: kept for evaluation.
+    """
+
+    article_id: int
+    story_id: int
+    uncertainty: float
+    point: float
+    alert: bool = False
+    disputed: bool = False
+    drift: float = 0.0
+    suspect: float = 0.0
+    asked: bool = False
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An article to ask for, why, and its place: priority in (0, 1], higher first."""
+
+    article_id: int
+    reason: Reason
+    priority: float
+
+
+def parse_mix(text: str) -> dict[Reason, float]:
+    """Shares by reason from `uncertain=40, random=10, ...`, scaled to add up to 1. Raises SettingsError."""
+    shares: dict[Reason, float] = {}
+    for part in text.split(","):
+        found = _PART.fullmatch(part)
+        if found is None or found.group(1) not in REASONS:
+            raise SettingsError(
+                f"UNDERTOW_LABEL_QUEUE_MIX: {part.strip()!r} is not reason=share",
+                f"the reasons are {', '.join(REASONS)}",
+            )
+        shares[found.group(1)] = float(found.group(2))  # type: ignore[index]
+    total = sum(shares.values())
+    if total <= 0:
+        raise SettingsError("UNDERTOW_LABEL_QUEUE_MIX adds up to nothing", "give at least one share")
+    return {reason: share / total for reason, share in shares.items()}
+
+
+def uncertainty(probabilities: Sequence[float]) -> float:
+    """How undecided a model is: 1 - (best - second best), 0 to 1."""
+    first, second = sorted(probabilities, reverse=True)[:2]
+    return 1.0 - (first - second)
+
+
+def choose(candidates: Iterable[Candidate], mix: Mapping[Reason, float], size: int) -> list[Queued]:
+    """At most `size` articles by the shares of `mix`, in the order to ask for them.
+
+    A reason without enough candidates leaves its places to uncertainty. Two articles of one story are never chosen.
+    """
+    pool = {c.story_id: c for c in sorted(candidates, key=lambda c: -c.article_id) if not c.frozen}
+    places = share_out(mix, size)
+    chosen: dict[Reason, list[Candidate]] = {}
+    spare = 0
+    for reason in ("random", "disputed", "suspect", "alert", "drift", "uncertain"):
+        wanted = places.get(reason, 0) + (spare if reason == "uncertain" else 0)
+        fitting = sorted(filter(_FITS[reason], pool.values()), key=_ORDER[reason])[:wanted]
+        spare += wanted - len(fitting)
+        chosen[reason] = fitting
+        for candidate in fitting:
+            del pool[candidate.story_id]
+    return _interleave(chosen)
+
+
+_FITS: dict[Reason, Callable[[Candidate], bool]] = {
+    "random": lambda c: True,
+    "disputed": lambda c: c.disputed,
+    "suspect": lambda c: c.suspect > 0,
+    "alert": lambda c: c.alert and not c.asked,
+    "drift": lambda c: c.drift > 0 and not c.asked,
+    "uncertain": lambda c: not c.asked,
+}
+_ORDER: dict[Reason, Callable[[Candidate], tuple[float, float]]] = {
+    "random": lambda c: (c.point, 0.0),
+    "disputed": lambda c: (-c.uncertainty, c.point),
+    "suspect": lambda c: (-c.suspect, c.point),
+    "alert": lambda c: (-c.uncertainty, c.point),
+    "drift": lambda c: (-c.drift, c.point),
+    "uncertain": lambda c: (-c.uncertainty, c.point),
+}
+
+
+def share_out(mix: Mapping[Reason, float], size: int) -> dict[Reason, int]:
+    """Whole places by largest remainder; they add up to `size`."""
+    exact = {reason: share * size for reason, share in mix.items()}
+    places = {reason: math.floor(value) for reason, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda reason: (places[reason] - exact[reason], REASONS.index(reason)))
+    for reason in by_remainder[: size - sum(places.values())]:
+        places[reason] += 1
+    return places
+
+
+def _interleave(chosen: Mapping[Reason, Sequence[Candidate]]) -> list[Queued]:
+    """Reasons spread evenly, so that a labeller who stops early has labelled by the same mix."""
+    spread = [
+        ((i + 0.5) / len(found), REASONS.index(reason), reason, candidate)
+        for reason, found in chosen.items()
+        for i, candidate in enumerate(found)
+    ]
+    spread.sort(key=lambda item: item[:2])
+    return [
+        Queued(candidate.article_id, reason, 1.0 - i / len(spread))
+        for i, (_, _, reason, candidate) in enumerate(spread)
+    ]
