@@ -14,16 +14,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Error as RpcError
 from xmlrpc.client import ServerProxy
 
+import psutil
+
 from pipeline.errors import PlatformError
 
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107, supervisord appends its pid while it makes the socket
 START_TIMEOUT_S = 10.0  # the daemon answers after 0.3 s; ten on a loaded machine
+ORPHANS_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 90.0  # longer than every program's own patience below
 
 
@@ -67,6 +71,7 @@ class Supervisor:
     def start(self, programs: Sequence[Program], environment: Mapping[str, str], directory: Path) -> None:
         """Start the daemon with these programs, which inherit `environment` and work in `directory`."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._end_orphans()
         self.configuration.write_text(self.render(programs, directory))
         self.socket.unlink(missing_ok=True)  # a killed daemon leaves it
         with (self.folder / "supervisord.out").open("w") as output:
@@ -83,6 +88,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop every program, then the daemon; does nothing when it is not running. Raises PlatformError."""
         if not self.running():
+            self._end_orphans()
             return
         self._rpc().shutdown()
         deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -137,7 +143,8 @@ class Supervisor:
             "stopwaitsecs": program.patience_s,
             "killasgroup": "true",
             "redirect_stderr": "true",
-            "stdout_logfile": self.folder / f"{program.name}.log",
+            # supervisord expands this one twice
+            "stdout_logfile": str(self.folder / f"{program.name}.log").replace("%", "%%"),
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": 1,
         }
@@ -146,15 +153,35 @@ class Supervisor:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.running():
             if daemon.poll() is not None or time.monotonic() > deadline:
-                said = (self.folder / "supervisord.out").read_text().strip().splitlines()
-                raise PlatformError(f"supervisord did not start: {said[-1] if said else 'no answer'}")
+                said = (self.folder / "supervisord.out").read_text().splitlines()
+                why = next((line for line in said if line.startswith("Error: ")), "no answer")
+                raise PlatformError(f"supervisord did not start: {why.removeprefix('Error: ')}")
             time.sleep(0.05)
+
+    def _end_orphans(self) -> None:
+        """End what a daemon that was killed left running; supervisord marks its programs with its address."""
+        mine = [
+            process for process in psutil.process_iter() if _supervised_by(process) == f"unix://{self.socket}"
+        ]
+        for process in mine:
+            with suppress(psutil.Error):
+                process.terminate()
+        for process in psutil.wait_procs(mine, timeout=ORPHANS_TIMEOUT_S)[1]:
+            with suppress(psutil.Error):
+                process.kill()
 
     def _rpc(self) -> Any:
         from supervisor.xmlrpc import SupervisorTransport
 
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self.socket}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def _supervised_by(process: psutil.Process) -> str | None:
+    try:
+        return str(process.environ().get("SUPERVISOR_SERVER_URL"))
+    except psutil.Error:
+        return None
 
 
 def _section(name: str, values: Mapping[str, Any]) -> str:

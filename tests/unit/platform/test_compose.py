@@ -1,0 +1,100 @@
+"""docker-compose.yml: valid by the specification, complete, and without a secret that could reach production."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+SECRETS = {
+    "POSTGRES_PASSWORD",
+    "FERNET_KEY",
+    "JWT_SECRET",
+    "API_SECRET_KEY",
+    "ADMIN_PASSWORD",
+    "UNDERTOW_DESK_SECRET",
+}
+LONG_RUNNING = {
+    "postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-gpu", "desk", "mail",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def text(project_root: Path) -> str:
+    return (project_root / "docker-compose.yml").read_text()
+
+
+@pytest.fixture(scope="module")
+def compose(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+def test_it_is_valid_by_the_specification(compose: Any, project_root: Path) -> None:
+    schema = json.loads((project_root / "tests/data/compose/compose-spec.json").read_text())
+    jsonschema.validate(compose, schema)
+    with pytest.raises(jsonschema.ValidationError):  # the schema does see mistakes
+        jsonschema.validate({"services": {"desk": {"comand": "x"}}}, schema)
+
+
+def test_docker_itself_accepts_it(project_root: Path, tmp_path: Path) -> None:
+    compose = ["docker", "compose"]
+    if not shutil.which("docker") or subprocess.run([*compose, "version"], capture_output=True).returncode:
+        pytest.skip("docker compose is not installed")
+    (tmp_path / ".env").write_text("".join(f"{name}=x\n" for name in SECRETS))
+    command = [*compose, "--env-file", str(tmp_path / ".env"), "-f", "docker-compose.yml", "config", "-q"]
+    done = subprocess.run(command, cwd=project_root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_service_that_runs_on_is_watched_and_restarted(compose: Any) -> None:
+    services = compose["services"]
+    assert set(services) - {"init"} == LONG_RUNNING
+    for name in LONG_RUNNING:
+        assert services[name]["healthcheck"].get("test"), name
+        assert services[name]["restart"] == "unless-stopped", name
+
+
+def test_images_are_pinned(compose: Any, project_root: Path) -> None:
+    images = [service["image"] for service in compose["services"].values()]
+    dockerfile = (project_root / "Dockerfile").read_text()
+    images += re.findall(r"^FROM (\S+)", dockerfile, re.M) + re.findall(r"--from=(ghcr\S+)", dockerfile)
+    for image in images:
+        tag = image.rpartition(":")[2]
+        assert re.search(r"\d+\.\d+", tag), f"{image} may change under us"
+
+
+def test_secrets_are_asked_for_and_have_no_default(text: str) -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+):\?", text))
+    assert used == SECRETS
+    assert not re.findall(rf"\$\{{(?:{'|'.join(SECRETS)})(?::?-|}})", text), (
+        "a secret with a default, or none needed"
+    )
+    listed = re.search(r"^#   (POSTGRES_PASSWORD .*)$", text, re.M)
+    assert listed
+    assert set(listed[1].split()) == SECRETS
+
+
+def test_only_loopback_is_published(compose: Any) -> None:
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_gpu_worker_serves_the_queue_that_the_dags_use(compose: Any) -> None:
+    worker, gpu = compose["services"]["worker"], compose["services"]["worker-gpu"]
+    assert worker["command"][worker["command"].index("--queues") + 1] == "default"
+    assert gpu["command"][gpu["command"].index("--queues") + 1] == "gpu"
+    assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
+    assert gpu["profiles"] == ["gpu"]
+
+
+def test_the_image_leaves_secrets_and_state_behind(project_root: Path) -> None:
+    ignored = (project_root / ".dockerignore").read_text().split()
+    assert {".env", ".undertow", ".git", ".venv"} <= set(ignored)

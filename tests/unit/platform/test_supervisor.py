@@ -1,0 +1,87 @@
+"""supervisord.conf as text, and a real supervisord with small programs."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.errors import PlatformError
+from pipeline.platform.supervisor import SOCKET_PATH_LIMIT, Program, Supervisor
+
+SLEEPER = Program("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"])
+
+
+def wait_for(what: str, condition: object, timeout_s: float = 15) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    supervisor = Supervisor(tmp_path / "with space %d")
+    yield supervisor
+    supervisor.stop()
+
+
+def test_the_configuration_quotes_what_supervisor_would_expand(tmp_path: Path) -> None:
+    text = Supervisor(tmp_path).render([Program("p", ["/bin/a b", "100%"])], tmp_path)
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    assert parser["program:p"]["command"] == "'/bin/a b' 100%%"
+    assert parser["supervisord"]["umask"] == "077"
+
+
+def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+    deep = Supervisor(tmp_path / ("d" * 120))
+    assert len(os.fsencode(deep.socket)) <= SOCKET_PATH_LIMIT
+    assert deep.socket != Supervisor(tmp_path / ("e" * 120)).socket
+
+
+def test_a_program_that_dies_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start([SLEEPER], {"PATH": os.environ["PATH"]}, tmp_path)
+    wait_for("the first start", lambda: supervisor.states()[0].pid)
+    first = supervisor.states()[0].pid
+    os.kill(first, signal.SIGKILL)
+    wait_for("another pid", lambda: supervisor.states()[0].pid not in (0, first))
+    supervisor.stop()
+    assert not supervisor.running()
+    assert supervisor.states() == []
+
+
+def test_programs_inherit_the_environment_which_stays_off_the_disk(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    program = Program("teller", ["/bin/sh", "-c", "echo $SECRET; sleep 60"])
+    supervisor.start([program], {"PATH": os.environ["PATH"], "SECRET": "hush-hush"}, tmp_path)
+    log = supervisor.folder / "teller.log"
+    wait_for("its word", lambda: log.exists() and "hush-hush" in log.read_text())
+    assert "hush-hush" not in supervisor.configuration.read_text()
+    assert supervisor.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_killed_daemon_does_not_stop_the_next_one(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start([SLEEPER], {"PATH": os.environ["PATH"]}, tmp_path)
+    daemon = int((supervisor.folder / "supervisord.pid").read_text())
+    wait_for("its program", lambda: supervisor.states()[0].pid)
+    orphan = psutil.Process(supervisor.states()[0].pid)
+    os.kill(daemon, signal.SIGKILL)
+    wait_for("its end", lambda: not supervisor.running())
+    supervisor.start([SLEEPER], {"PATH": os.environ["PATH"]}, tmp_path)
+    assert supervisor.running()
+    assert not orphan.is_running()
+
+
+def test_a_daemon_that_cannot_start_says_why(tmp_path: Path) -> None:
+    broken = Supervisor(tmp_path)
+    with pytest.raises(PlatformError, match="supervisord did not start"):
+        broken.start([Program("bad name:with colon]", ["x"])], {"PATH": ""}, tmp_path / "gone")
