@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 
 import typer
@@ -21,6 +21,7 @@ COMMANDS = (
     "notify",
     "labels",
     "models",
+    "retrain",
     "desk",
 )
 
@@ -36,8 +37,10 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for name in COMMANDS:
-        importlib.import_module(f"pipeline.cli.{name}").register(app)
-    importlib.import_module("model.cli").register(app)
+        if importlib.util.find_spec(f"pipeline.cli.{name}"):
+            importlib.import_module(f"pipeline.cli.{name}").register(app)
+    if importlib.util.find_spec("model.cli"):
+        importlib.import_module("model.cli").register(app)
     return app
 
 

@@ -1,0 +1,66 @@
+"""Rules that documents promise: settings are listed, commands and make targets in the documents exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from click import Group
+
+from pipeline.cli import build_app
+from pipeline.settings import env_example
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "sql/README.md", "bench/README.md", "model/LOG.md"]
+
+
+def documents() -> list[str]:
+    return [name for name in DOCUMENTS if (ROOT / name).exists()]
+
+
+def code(name: str) -> str:
+    """What a document shows as code: fenced blocks and `spans`."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"```.*?```|`[^`\n]+`|^ {4}\S.*$", text, re.DOTALL | re.MULTILINE))
+
+
+def test_env_example_lists_every_setting_as_it_is():
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == env_example()
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_undertow_command_in_a_document_exists(name):
+    root = typer.main.get_command(build_app())
+    for words in re.findall(r"\bundertow ((?:[a-z][a-z-]*(?: |`|$|\b))+)", code(name)):
+        _walk(root, words.split(), name)
+
+
+def _walk(command, words, name):
+    for word in words:
+        if not isinstance(command, Group):
+            return
+        word = word.strip("`")
+        assert word in command.commands, f"{name} shows `undertow {' '.join(words)}`, but there is no {word!r}"
+        command = command.commands[word]
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_make_target_in_a_document_exists(name):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = set(re.findall(r"\bmake ([a-z-]+)", code(name)))
+    assert shown <= targets, f"{name} shows make {shown - targets}, which the Makefile lacks"
+
+
+def test_every_command_says_what_it_does_with_an_example():
+    missing = [path for path, command in _leaves(typer.main.get_command(build_app()), "undertow") if "Example" not in (command.help or "")]
+    assert missing == []
+
+
+def _leaves(command, path):
+    if isinstance(command, Group):
+        for name, inner in command.commands.items():
+            yield from _leaves(inner, f"{path} {name}")
+    else:
+        yield path, command
