@@ -1,0 +1,208 @@
+"""What is usual: level, negative share, weekly profile and dispersion of every Series, from the days before today.
+
+Pure: hourly counts in, a `Baseline` out. The estimators and their constants come from the simulation of the design
+(`undertow simulate`, rerun it after changing one; half-lives and pseudo-counts move recall by less than 1.5 points).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from pipeline.detect.counts import TICKS_PER_HOUR, WINDOW_HOURS
+
+FloatArray = NDArray[np.float64]
+
+HOURS_PER_WEEK = 168
+LEVEL_HALF_LIFE_DAYS = 7.0
+SHARE_HALF_LIFE_DAYS = 14.0
+PROFILE_HALF_LIFE_DAYS = 28.0
+DISPERSION_HALF_LIFE_DAYS = 28.0
+SHARE_PSEUDO_STORIES = 15.0
+PROFILE_PSEUDO_STORIES = 20.0
+DISPERSION_PSEUDO_WINDOWS = 10.0
+# What v and rho are weighed with before they are known, and where their estimates are clipped (the pool on simulated
+# worlds lies at 0.1 to 0.3).
+TYPICAL_DISPERSION = 0.1
+DISPERSION_RANGE = (0.01, 3.0)
+WINSOR_SDS = 3.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What to expect of S series from `as_of` (a UTC midnight) on; made only from the days before it.
+
+    level: stories per hour [S]; share: negative part of them [S]; profile: factor per hour of the week [S, 168],
+    Monday 00 UTC first, mean 1; volume_cv2 (v) and share_cv2 (rho): squared coefficients of variation [S, W];
+    days: days of history with any coverage [S].
+    """
+
+    as_of: datetime
+    level: FloatArray
+    share: FloatArray
+    profile: FloatArray
+    volume_cv2: FloatArray
+    share_cv2: FloatArray
+    days: FloatArray
+
+
+@dataclass(frozen=True)
+class History:
+    """Hourly counts [S, H] of whole days before `as_of`; hour 0 is a UTC midnight `H / 24` days earlier."""
+
+    as_of: datetime
+    negative: FloatArray
+    other: FloatArray
+    coverage: FloatArray
+
+    @property
+    def hours_of_week(self) -> NDArray[np.int64]:
+        size = self.negative.shape[1]
+        last = (self.as_of.weekday() * 24) % HOURS_PER_WEEK
+        return (last - size + np.arange(size)) % HOURS_PER_WEEK
+
+
+def fit_baseline(history: History) -> Baseline:
+    """The baseline of the days in `history`; every hour is winsorised at mean + 3 sd + 1 before it counts."""
+    raw = history.negative + history.other
+    profile = _profile(raw, history)
+    level = _level_before(raw, history, profile)
+    share = _share_before(history.negative, raw, 0.0)
+    expected = _expected(level, profile, history)
+    negative = _winsorise(history.negative, expected * np.repeat(share[:, :-1], 24, axis=1))
+    other = _winsorise(history.other, expected * (1 - np.repeat(share[:, :-1], 24, axis=1)))
+    total = negative + other
+    profile = _profile(total, history)
+    level = _level_before(total, history, profile)
+    share = _share_before(negative, total, 0.0)
+    volume_cv2, share_cv2 = _dispersion(negative, other, _expected(level, profile, history), share, history)
+    days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
+    return Baseline(history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, days)
+
+
+def expected_per_tick(baseline: Baseline, hours_of_week: NDArray[np.int64]) -> FloatArray:
+    """Stories expected in a 15-minute window of each given hour of the week: [T] -> [S, T]."""
+    return np.asarray(baseline.level[:, None] * baseline.profile[:, hours_of_week] / TICKS_PER_HOUR)
+
+
+def _decay(half_life_days: float) -> float:
+    return float(0.5 ** (1 / half_life_days))
+
+
+def _ages(history: History) -> FloatArray:
+    """Age of every hour in days [H]; yesterday is 0."""
+    size = history.negative.shape[1]
+    return np.asarray((size - 1 - np.arange(size)) // 24, dtype=float)
+
+
+def _profile(total: FloatArray, history: History) -> FloatArray:
+    """The hour-of-week profile [S, 168]: pooled over the series, then blended with each one's own."""
+    weight = _decay(PROFILE_HALF_LIFE_DAYS) ** _ages(history) * history.coverage
+    exposure = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    level = (total * weight / np.maximum(history.coverage, 0.05)).sum(axis=1, keepdims=True) / exposure
+    cells = np.zeros((total.shape[1], HOURS_PER_WEEK))
+    cells[np.arange(total.shape[1]), history.hours_of_week] = 1.0
+    decay = _decay(PROFILE_HALF_LIFE_DAYS) ** _ages(history)
+    seen = (total * decay) @ cells
+    usual = level * ((history.coverage * decay) @ cells)
+    trust = 1 / (1 + level)  # a large series tells more, but never drowns the others
+    pooled = _pooled_profile((seen * trust).sum(axis=0), (usual * trust).sum(axis=0))
+    own = (seen + PROFILE_PSEUDO_STORIES * pooled) / (usual + PROFILE_PSEUDO_STORIES)
+    return np.asarray(own / own.mean(axis=1, keepdims=True))
+
+
+def _pooled_profile(seen: FloatArray, usual: FloatArray) -> FloatArray:
+    """One profile [168]; hours of the week that have little history lean on hour of day times day of week."""
+    by_day, by_hour = (seen.reshape(7, 24), usual.reshape(7, 24))
+    hour = (by_day.sum(axis=0) + 5) / (by_hour.sum(axis=0) + 5)
+    day = (by_day.sum(axis=1) + 5) / (by_hour.sum(axis=1) + 5)
+    guess = (day[:, None] * hour[None, :]).ravel()
+    return np.asarray((seen + PROFILE_PSEUDO_STORIES * guess) / (usual + PROFILE_PSEUDO_STORIES))
+
+
+def _level_before(total: FloatArray, history: History, profile: FloatArray) -> FloatArray:
+    """Level per hour [S, D + 1] as known at the start of each day, the last one being `as_of`."""
+    size = total.shape[0]
+    exposure = (profile[:, history.hours_of_week] * history.coverage).reshape(size, -1, 24).sum(axis=2)
+    stories = total.reshape(size, -1, 24).sum(axis=2)
+    seen, span = (_smooth_before(x, LEVEL_HALF_LIFE_DAYS) for x in (stories, exposure))
+    return np.asarray((seen + 0.05) / (span + 1.0))
+
+
+def _share_before(negative: FloatArray, total: FloatArray, _: float) -> FloatArray:
+    """Negative share [S, D + 1] as known at the start of each day, leaning on the global share."""
+    size = total.shape[0]
+    bad, all_ = (
+        _smooth_before(x.reshape(size, -1, 24).sum(axis=2), SHARE_HALF_LIFE_DAYS) for x in (negative, total)
+    )
+    trust = 1 / (1 + all_)
+    pooled = ((bad * trust).sum(axis=0) + 1.0) / ((all_ * trust).sum(axis=0) + 4.0)
+    return np.asarray((bad + SHARE_PSEUDO_STORIES * pooled) / (all_ + SHARE_PSEUDO_STORIES))
+
+
+def _smooth_before(daily: FloatArray, half_life_days: float) -> FloatArray:
+    """Exponentially weighted sums of the days before each day: [S, D] -> [S, D + 1]."""
+    keep = _decay(half_life_days)
+    sums = lfilter([1.0], [1.0, -keep], daily, axis=1)
+    return np.concatenate([np.zeros((daily.shape[0], 1)), sums], axis=1)
+
+
+def _expected(level: FloatArray, profile: FloatArray, history: History) -> FloatArray:
+    """Stories expected per hour of the history [S, H], each day by what was known at its start."""
+    return np.asarray(np.repeat(level[:, :-1], 24, axis=1) * profile[:, history.hours_of_week] * history.coverage)
+
+
+def _winsorise(counts: FloatArray, mean: FloatArray) -> FloatArray:
+    sd = np.sqrt(mean + TYPICAL_DISPERSION * mean**2)
+    return np.minimum(counts, mean + WINSOR_SDS * sd + 1)
+
+
+def _dispersion(
+    negative: FloatArray, other: FloatArray, expected: FloatArray, share: FloatArray, history: History
+) -> tuple[FloatArray, FloatArray]:
+    """v and rho [S, W] by moments on non-overlapping windows, shrunk to the pool of all series."""
+    by_hour = np.repeat(share[:, :-1], 24, axis=1)
+    volume, shares = [], []
+    for hours in WINDOW_HOURS:
+        weight = _decay(DISPERSION_HALF_LIFE_DAYS) ** _block(_ages(history)[None, :], hours, mean=True)
+        weight = weight * (np.arange(weight.shape[1]) >= 7 * 24 // hours)  # the level has to settle first
+        k, m = _block(negative, hours), _block(other, hours)
+        mu_k, mu_m = _block(expected * by_hour, hours), _block(expected * (1 - by_hour), hours)
+        v = _moments(m, mu_m, 1 / np.maximum(mu_m, 1e-9), weight)
+        a = 1 / v[:, None]
+        c = mu_k * (a + m) / (a + mu_m)
+        rho = _moments(k, c, 1 / np.maximum(c, 1e-9) + 1 / (a + m), weight)
+        volume.append(v)
+        shares.append(rho)
+    return np.stack(volume, axis=1), np.stack(shares, axis=1)
+
+
+def _block(hourly: FloatArray, hours: int, mean: bool = False) -> FloatArray:
+    blocks = hourly.reshape(hourly.shape[0], -1, hours)
+    return np.asarray(blocks.mean(axis=2) if mean else blocks.sum(axis=2))
+
+
+def _moments(seen: FloatArray, mean: FloatArray, noise: FloatArray, weight: FloatArray) -> FloatArray:
+    """Squared coefficient of variation [S] of `seen` around `mean` beyond its `noise` (relative variance [S, B]).
+
+    Each window counts by its precision; deviations are cut at 3 sd, in a second round with the first one's result,
+    so that the spikes of the past do not hide the next one.
+    """
+    mean = np.maximum(mean, 1e-3)
+    value = TYPICAL_DISPERSION
+    result = np.full((len(seen), 1), value)
+    for _ in range(3):
+        limit = mean * np.sqrt(noise + result)
+        deviation = np.clip(seen - mean, -WINSOR_SDS * limit, WINSOR_SDS * limit)
+        excess = (deviation / mean) ** 2 - noise
+        precision = np.where(mean > 2e-3, weight / (noise + result) ** 2, 0.0)
+        top, bottom = (precision * excess).sum(axis=1, keepdims=True), precision.sum(axis=1, keepdims=True)
+        prior = DISPERSION_PSEUDO_WINDOWS / TYPICAL_DISPERSION**2
+        trust = 1 / (1 + bottom / prior)
+        pool = ((top * trust).sum() + prior * TYPICAL_DISPERSION) / ((bottom * trust).sum() + prior)
+        result = np.clip((top + prior * pool) / (bottom + prior), *DISPERSION_RANGE)
+    return np.asarray(result[:, 0])
