@@ -1,0 +1,47 @@
+"""What can go wrong in the learner, drawn as one tree. Every message says what happened and what to do.
+
+ModelError
+|- ModelFileError      a model directory that must not be loaded: tampered, foreign, pickled, incomplete
+|  `- LabelMismatch    its labels are not ours
+|- BaseModelError      the encoder it stands on is missing or is another one
+|- DataError           examples that cannot be read
+|  `- Leak             texts to be judged on are among the texts to be trained on
+|- LicenceError        a source whose licence forbids the declared use
+`- TrainingError       a run that cannot start or cannot go on
+"""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Anything this package refuses to do; `retryable` says whether the same call may work later."""
+
+    retryable = False
+
+
+class ModelFileError(ModelError):
+    """A model directory that must not be loaded."""
+
+
+class LabelMismatch(ModelFileError):
+    """A model that speaks other labels than `model.labels`."""
+
+
+class BaseModelError(ModelError):
+    """The base encoder is missing, or is not the one the model was trained on."""
+
+
+class DataError(ModelError):
+    """Examples that cannot be read; the message names the file and the line."""
+
+
+class Leak(DataError):
+    """Near copies of evaluation texts were found among the training texts."""
+
+
+class LicenceError(ModelError):
+    """A source whose licence is unknown or forbids the declared use."""
+
+
+class TrainingError(ModelError):
+    """A run that cannot start, or a checkpoint that cannot be resumed."""

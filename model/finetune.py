@@ -1,0 +1,210 @@
+"""Fine-tune: labelled sources in, a verified model directory out. Used by the command, the DAG and the starter."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from model.batches import Collator, class_weights, score_examples
+from model.calibrate import fit_temperatures
+from model.data import Source, check_licences, ledger, read_source, with_stories
+from model.encoders import Loaded, load_base, load_model
+from model.errors import DataError, TrainingError
+from model.example import Example
+from model.network import LossSettings
+from model.registry import SHARED_WITH_PACKAGE, Base, Manifest, describe_base, find_base, save_model
+from model.splits import count_labels, group_stories, refuse_leak, split_by_story, split_by_time
+from model.training import (
+    Examples,
+    NewsTrainer,
+    RankAllocator,
+    TrainConfig,
+    arguments,
+    dev_metrics,
+    merged_state,
+    prepare,
+)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where the model is, what it is called, and what it scored on the development split."""
+
+    path: Path
+    version: str
+    metrics: dict[str, float]
+    train_examples: int
+    dev_examples: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples to learn from and to judge on; no story is on both sides."""
+
+    train: list[Example]
+    dev: list[Example]
+
+
+def read_split(sources: Sequence[Source], config: TrainConfig) -> Split:
+    """Read all sources, group near copies over all of them, split. Raises DataError, LicenceError, Leak."""
+    check_licences(sources, config.use)
+    read = [(s, e) for s in sources for e in read_source(s)]
+    if not read:
+        raise DataError("no examples: every source is empty")
+    examples = [replace(e, weight=s.weight) for s, e in read]
+    examples = with_stories(examples, group_stories([e.text for e in examples], [e.story for e in examples]))
+    cut = split_by_story if config.split == "story" else split_by_time
+    train, dev = cut(examples, config.dev_share)
+    if not train or not dev:
+        raise DataError(
+            f"{len(examples)} examples are too few to split off {config.dev_share:.0%} for development"
+        )
+    refuse_leak((e.text for e in train), [e.text for e in dev], threshold=0.95)
+    return Split(train, dev)
+
+
+def finetune(
+    config: TrainConfig,
+    sources: Sequence[Source],
+    out: Path,
+    *,
+    created_at: str,
+    work: Path | None = None,
+    resume: bool = True,
+    device: str = "auto",
+    command: str = "",
+    version: str = "",
+) -> TrainResult:
+    """Train on `sources` and write a model directory to `out`.
+
+    `work` keeps checkpoints; a run killed there goes on where it was when called again with the same settings.
+    `created_at` is ISO 8601 UTC. Raises DataError, LicenceError, Leak, TrainingError.
+    """
+    split = read_split(sources, config)
+    if work is None:
+        with tempfile.TemporaryDirectory(prefix="undertow-train-") as temporary:
+            return _run(
+                config, sources, split, out, Path(temporary), False, device, created_at, command, version
+            )
+    return _run(config, sources, split, out, work, resume, device, created_at, command, version)
+
+
+def _run(
+    config: TrainConfig,
+    sources: Sequence[Source],
+    split: Split,
+    out: Path,
+    work: Path,
+    resume: bool,
+    device: str,
+    created_at: str,
+    command: str,
+    version: str,
+) -> TrainResult:
+    set_seed(config.seed)
+    loaded = start_network(config, split.train)
+    trainer = make_trainer(config, loaded, split, work, device)
+    done = trainer.train(resume_from_checkpoint=_checkpoint(work, config) if resume else None)
+    network = trainer.accelerator.unwrap_model(trainer.model)
+    network = network.float().to("cpu")
+    metrics, temperatures = _judge(network, trainer.dev_collate, split.dev)
+    base = base_of(config, loaded)
+    manifest = Manifest(
+        version=version,
+        created_at=created_at,
+        base=base,
+        command=command or " ".join(sys.argv),
+        languages=config.languages,
+        max_tokens=256,
+        temperatures=temperatures,
+        use=config.use,
+        data=tuple(ledger(sources, Counter(e.source for e in split.train + split.dev))),
+        metrics={"dev": metrics, "train_seconds": round(done.metrics["train_runtime"], 1)},
+        settings=dataclasses.asdict(config),
+        parent=loaded.manifest.version if loaded.manifest else "",
+    )
+    state = {k: v.half() if v.is_floating_point() else v for k, v in merged_state(network).items()}
+    saved = _save(out, state, manifest, loaded)
+    return TrainResult(
+        out, saved.version, metrics, len(split.train), len(split.dev), done.metrics["train_runtime"]
+    )
+
+
+def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
+    """The network a run begins with: the base encoder with new heads, or an earlier model."""
+    weights = class_weights(count_labels(train), config.class_power) if config.class_power else None
+    loss = LossSettings(config.smoothing, weights)
+    loaded = load_model(Path(config.start), loss) if config.start else load_base(config.base, loss)
+    prepare(loaded.network, config)
+    return loaded
+
+
+def make_trainer(
+    config: TrainConfig, loaded: Loaded, split: Split, work: Path, device: str = "auto", **extra: Any
+) -> NewsTrainer:
+    """The Trainer of a run; `extra` reaches transformers' Trainer (the search gives model_init)."""
+    names = tuple(sorted({c.name for e in split.train for c in e.companies}))
+    callbacks: list[Any] = [EarlyStoppingCallback(config.patience)]
+    if config.method == "adalora":
+        callbacks.append(RankAllocator())
+    return NewsTrainer(
+        config=config,
+        dev=split.dev,
+        dev_collate=Collator(loaded.tokenizer, config.max_tokens),
+        model=None if "model_init" in extra else loaded.network,
+        args=arguments(config, work, device),
+        train_dataset=Examples(split.train),
+        data_collator=Collator(loaded.tokenizer, config.max_tokens, config.swap_names, names),
+        callbacks=callbacks,
+        **extra,
+    )
+
+
+def _checkpoint(work: Path, config: TrainConfig) -> str | None:
+    """The newest checkpoint of the same settings; another run's checkpoint in the same folder is refused."""
+    work.mkdir(parents=True, exist_ok=True)
+    note, mine = work / "settings.txt", repr(config)
+    if note.exists() and note.read_text() != mine:
+        raise TrainingError(f"{work} holds checkpoints of other settings; give another folder or empty it")
+    note.write_text(mine)
+    return get_last_checkpoint(str(work))
+
+
+def _judge(
+    network: torch.nn.Module, collate: Collator, dev: Sequence[Example]
+) -> tuple[dict[str, float], dict[str, float]]:
+    scored = score_examples(network, collate, dev, torch.device("cpu"))
+    metrics = {k: round(v, 4) for k, v in dev_metrics(scored, dev).items() if not math.isnan(v)}
+    return metrics, fit_temperatures(scored, dev)
+
+
+def base_of(config: TrainConfig, loaded: Loaded) -> Base:
+    """What the new model stands on; words' vectors are left to a base package where they did not move."""
+    if loaded.manifest:
+        same_words = config.freeze_words or config.method != "full"
+        return loaded.manifest.base if same_words else replace(loaded.manifest.base, shared=())
+    kind, _ = find_base(config.base)
+    shareable = kind == "package" and (config.freeze_words or config.method != "full")
+    return describe_base(config.base, SHARED_WITH_PACKAGE if shareable else ())
+
+
+def _save(out: Path, state: dict[str, torch.Tensor], manifest: Manifest, loaded: Loaded) -> Manifest:
+    if manifest.base.shared:
+        return save_model(out, state, manifest)
+    with tempfile.TemporaryDirectory() as side:
+        encoder: Any = loaded.network.encoder
+        encoder.config.save_pretrained(side)
+        loaded.tokenizer.save_pretrained(side)  # type: ignore[attr-defined]
+        return save_model(out, state, manifest, Path(side))

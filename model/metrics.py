@@ -1,0 +1,120 @@
+"""How right, how sure: accuracy, F1, calibration error, resampling. Arrays in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def confusion(truth: Ints, said: Ints, classes: int) -> Ints:
+    """Counts (classes, classes): rows are the truth, columns what was said."""
+    table = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(table, (truth, said), 1)
+    return table
+
+
+def class_report(table: Ints, names: Sequence[str]) -> dict[str, Any]:
+    """Precision, recall, F1 and support per class; accuracy and micro, macro and weighted averages.
+
+    Macro and weighted averages are over classes that occur in the truth: one that does not occur cannot be judged.
+    """
+    hits, said, true = np.diag(table).astype(float), table.sum(0), table.sum(1)
+    precision = np.divide(hits, said, out=np.zeros_like(hits), where=said > 0)
+    recall = np.divide(hits, true, out=np.zeros_like(hits), where=true > 0)
+    both = precision + recall
+    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(hits), where=both > 0)
+    seen, total = true > 0, max(1, int(true.sum()))
+    micro = float(hits.sum() / total)
+    averages = {"micro": {"precision": micro, "recall": micro, "f1": micro}}
+    for kind, weight in (("macro", seen / max(1, seen.sum())), ("weighted", true / total)):
+        averages[kind] = {
+            "precision": float(weight @ precision),
+            "recall": float(weight @ recall),
+            "f1": float(weight @ f1),
+        }
+    classes = {
+        name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for name, p, r, f, n in zip(names, precision, recall, f1, true, strict=True)
+    }
+    return {
+        "accuracy": micro,
+        "n": int(true.sum()),
+        "classes": classes,
+        **averages,
+        "confusion": table.tolist(),
+    }
+
+
+def macro_f1(truth: Ints, said: Ints, classes: int) -> float:
+    return float(
+        class_report(confusion(truth, said, classes), [str(i) for i in range(classes)])["macro"]["f1"]
+    )
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(-1, keepdims=True))
+
+
+def calibration_bins(probabilities: Floats, truth: Ints, bins: int = 15) -> list[dict[str, float]]:
+    """Per bin of confidence: mean confidence, share that was right, count. Empty bins are left out."""
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == truth
+    index = np.minimum((sure * bins).astype(int), bins - 1)
+    out = []
+    for b in range(bins):
+        here = index == b
+        if here.any():
+            out.append(
+                {
+                    "confidence": float(sure[here].mean()),
+                    "right": float(right[here].mean()),
+                    "count": int(here.sum()),
+                }
+            )
+    return out
+
+
+def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 15) -> float:
+    """Mean |confidence - share right| over bins of equal width, weighted by count (Guo et al. 2017, 15 bins)."""
+    table = calibration_bins(probabilities, truth, bins)
+    total = sum(b["count"] for b in table)
+    return float(sum(b["count"] * abs(b["confidence"] - b["right"]) for b in table) / max(1, total))
+
+
+def bootstrap(
+    statistic: Callable[[Ints], float], n: int, *, rounds: int = 1000, seed: int = 0, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of `statistic(indices)` over resamples of n rows."""
+    if n == 0:
+        return (float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    values = [statistic(rng.integers(0, n, n)) for _ in range(rounds)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def paired_test(truth: Ints, a: Ints, b: Ints, *, rounds: int = 2000, seed: int = 0) -> dict[str, float]:
+    """Is b better than a on the same rows? Differences (b - a) with bootstrap intervals, and McNemar's exact test."""
+    from scipy.stats import binomtest
+
+    classes = int(max(truth.max(initial=0), a.max(initial=0), b.max(initial=0))) + 1
+    lost, won = int(((a == truth) & (b != truth)).sum()), int(((a != truth) & (b == truth)).sum())
+    f1 = lambda rows: macro_f1(truth[rows], b[rows], classes) - macro_f1(truth[rows], a[rows], classes)  # noqa: E731
+    low, high = bootstrap(f1, len(truth), rounds=rounds, seed=seed)
+    return {
+        "n": len(truth),
+        "accuracy_change": (won - lost) / max(1, len(truth)),
+        "macro_f1_change": f1(np.arange(len(truth))) if len(truth) else 0.0,
+        "macro_f1_change_low": low,
+        "macro_f1_change_high": high,
+        "only_a_right": lost,
+        "only_b_right": won,
+        "mcnemar_p": float(binomtest(won, won + lost).pvalue) if won + lost else 1.0,
+    }
