@@ -134,6 +134,14 @@ class Settings(BaseSettings):
     )
 
     # Learning
+    label_queue_mix: str = Field(
+        "uncertain=40,alert=20,disputed=10,drift=10,suspect=10,random=10",
+        description="Shares of the labelling queue by reason; random gives the unbiased estimate of accuracy.",
+    )
+    label_queue_articles: int = Field(
+        100, ge=1, description="Articles that the labelling queue is filled up to."
+    )
+    label_queue_days: int = Field(14, ge=1, description="How far back the queue looks for articles, days.")
     retrain_min_labels: int = Field(
         200, ge=1, description="New labels that make a scheduled retraining worth it."
     )
@@ -142,6 +150,11 @@ class Settings(BaseSettings):
         "champion", description="What a retraining starts from."
     )
     rescore_days: int = Field(90, ge=0, description="History re-scored after a promotion, days.")
+    retrain_overlap_days: int = Field(
+        7,
+        ge=0,
+        description="Time after a promotion in which the old version goes on scoring beside the new one, days.",
+    )
     tracking: Literal["none", "tensorboard", "wandb", "mlflow"] = Field(
         "tensorboard", description="Where training curves go."
     )

@@ -26,7 +26,7 @@ class Candidate:
     uncertainty: 0 (sure) to 1; alert: it stands in the evidence of a recent alert; disputed: its labellers have no
     majority; drift: population stability index of its feed or topic, 0 where that is small; suspect: how likely its
     stored label is wrong, 0 to 1; asked: it is in the queue or labelled already; point: a fixed random number in
-    [0, 1) of the story; frozen: kept for evaluation.
+    [0, 1) of the story, 1 where it is not to be drawn; frozen: kept for evaluation.
     """
 
     article_id: int
@@ -93,7 +93,7 @@ def choose(candidates: Iterable[Candidate], mix: Mapping[Reason, float], size: i
 
 
 _FITS: dict[Reason, Callable[[Candidate], bool]] = {
-    "random": lambda c: True,
+    "random": lambda c: c.point < 1,
     "disputed": lambda c: c.disputed,
     "suspect": lambda c: c.suspect > 0,
     "alert": lambda c: c.alert and not c.asked,

@@ -1,0 +1,216 @@
+"""Labels in and out of a real database, and the queue."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from newsroom import NOW, add_articles, add_company, add_feed, add_model, mention, score
+
+from pipeline.label.agreement import Vote
+from pipeline.label.formats import FORMATS, write_labels
+from pipeline.label.queue import parse_mix
+from pipeline.label.schema import Rename
+from pipeline.label.step import agreement, fill_queue, import_labels
+from pipeline.store import labels
+
+MIX = parse_mix("uncertain=40,alert=20,disputed=10,drift=10,suspect=10,random=10")
+
+
+@pytest.fixture
+def newsroom(engine):
+    feed = add_feed(engine)
+    articles = add_articles(
+        engine, feed, ["Orvex plunges\nOrvex lost half its value.", "Rates held\nNo change."]
+    )
+    company = add_company(engine, "Orvex Pharmaceuticals", "ORVX", ["Orvex"])
+    mention(engine, articles[0], company, [[0, 5], [14, 19]])
+    return articles, company
+
+
+def rows(engine, query, **values):
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query), values)]
+
+
+IN_FORCE = "select article_id, target, company_id, sentiment, topics, labelled_by from labels where retracted_at is null order by id"
+
+
+def wide(engine, article, **labels):
+    (guid,) = rows(engine, "select guid from articles where id = :id", id=article)[0]
+    return {"guid": guid, "feed": "wire", **labels}
+
+
+def test_a_file_of_labels_is_stored_once(engine, newsroom, tmp_path):
+    (first, second), company = newsroom
+    path = tmp_path / "labels.jsonl"
+    lines = [
+        wide(
+            engine,
+            first,
+            sentiment="negative",
+            company_sentiment={"ORVX": "negative"},
+            topics=["stock_movement"],
+        ),
+        wide(engine, second, sentiment="neutral", labelled_by="bob"),
+        wide(engine, second, sentiment="great"),
+        {"guid": "nobody has this", "sentiment": "neutral"},
+        wide(engine, first, sentiment="negative", company="Unheard Of plc"),
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\nnot json\n")
+    report = import_labels(engine, path, by="anna", as_of=NOW)
+    assert (report.new, report.refused) == (4, 4)
+    assert "'great' is none of" in report.mistakes[0]
+    assert any("nobody has this is not stored" in mistake for mistake in report.mistakes)
+    assert any("'Unheard Of plc' is not on the watch list" in mistake for mistake in report.mistakes)
+    stored = rows(engine, IN_FORCE)
+    assert set(map(str, stored)) == set(
+        map(
+            str,
+            [
+                (first, "story", None, "negative", None, "anna"),
+                (first, "company", company, "negative", None, "anna"),
+                (first, "topics", None, None, ["stock_movement"], "anna"),
+                (second, "story", None, "neutral", None, "bob"),
+            ],
+        )
+    )
+    again = import_labels(engine, path, by="anna", as_of=NOW + timedelta(hours=1))
+    assert (again.new, again.replaced, again.unchanged) == (0, 0, 4)
+    assert rows(engine, IN_FORCE) == stored
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_brings_back_what_it_took(engine, newsroom, tmp_path, kind):
+    (first, second), company = newsroom
+    given = [
+        labels.NewLabel(first, "story", "anna", NOW, "desk", sentiment="negative"),
+        labels.NewLabel(first, "company", "anna", NOW, "desk", company_id=company, sentiment="negative"),
+        labels.NewLabel(first, "topics", "anna", NOW, "desk", topics=("stock_movement", "legal_regulation")),
+        labels.NewLabel(first, "story", "bob", NOW, "desk", sentiment="neutral"),
+        labels.NewLabel(second, "story", "bob", NOW, "desk", sentiment="neutral"),
+    ]
+    with engine.begin() as connection:
+        labels.write_labels(connection, given, NOW)
+    before = rows(engine, IN_FORCE)
+    path = tmp_path / f"labels.{'json' if kind in ('label-studio', 'argilla') else kind}"
+    with engine.connect() as connection:
+        assert write_labels(path, kind, labels.read_labels(connection)) == 5
+    with engine.begin() as connection:
+        connection.execute(sa.text("delete from labels"))
+    report = import_labels(engine, path, by="somebody", as_of=NOW)
+    assert (report.new, report.refused) == (5, 0), report.mistakes
+    key = lambda row: (row[0], row[1], row[5], row[3], sorted(row[4] or ()))  # noqa: E731
+    assert sorted(map(key, rows(engine, IN_FORCE))) == sorted(map(key, before))
+
+
+def test_a_person_may_change_their_mind_but_not_by_an_older_file(engine, newsroom):
+    (first, _), _ = newsroom
+    say = lambda sentiment, at: labels.NewLabel(first, "story", "anna", at, "desk", sentiment=sentiment)  # noqa: E731
+    with engine.begin() as connection:
+        labels.write_labels(connection, [say("negative", NOW)], NOW)
+        later = labels.write_labels(connection, [say("neutral", NOW + timedelta(hours=1))], NOW)
+        older = labels.write_labels(connection, [say("positive", NOW - timedelta(days=1))], NOW)
+    assert (later.replaced, older.outdated) == (1, 1)
+    assert [row[3] for row in rows(engine, IN_FORCE)] == ["neutral"]
+    assert rows(engine, "select count(*) from labels") == [(2,)], "what was said before stays as history"
+
+
+def test_renaming_a_topic_is_a_migration(engine, newsroom):
+    (first, second), _ = newsroom
+    with engine.begin() as connection:
+        labels.write_labels(
+            connection,
+            [
+                labels.NewLabel(first, "topics", "anna", NOW, "desk", topics=("ipo", "markets")),
+                labels.NewLabel(second, "story", "anna", NOW, "desk", sentiment="neutral"),
+            ],
+            NOW,
+        )
+        renames = (Rename(2, topics={"ipo": "listings"}), Rename(3, topics={"markets": None}))
+        assert labels.migrate_labels(connection, renames) == 2
+        assert labels.migrate_labels(connection, renames) == 0
+    found = rows(engine, "select sentiment, topics, schema_version from labels order by id")
+    assert found == [(None, ["listings"], 3), ("neutral", None, 3)]
+
+
+def fill(engine, model, size=20, at=NOW):
+    return fill_queue(engine, model_version_id=model, mix=MIX, size=size, days=14, as_of=at)
+
+
+def test_the_queue_asks_for_uncertain_and_random_stories_but_never_for_frozen_ones(engine):
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(60)])
+    for i, article in enumerate(articles):
+        score(engine, model, article, (0.5, 0.45, 0.05) if i < 20 else (0.98, 0.01, 0.01))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("insert into frozen_articles select id, 'story', :at from articles where id = any(:ids)"),
+            {"ids": articles[:5], "at": NOW},
+        )
+    assert fill(engine, model) == {"uncertain": 18, "random": 2}
+    queued = dict(rows(engine, "select article_id, reason from label_queue"))
+    assert not set(queued) & set(articles[:5])
+    doubtful = [a for a, reason in queued.items() if reason == "uncertain" and a in articles[5:20]]
+    assert len(doubtful) >= 13
+    assert fill(engine, model) == {}, "it is full"
+
+
+def test_a_label_takes_the_article_off_the_queue_and_keeps_why_it_was_asked(engine):
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(30)])
+    for article in articles:
+        score(engine, model, article, (0.5, 0.4, 0.1))
+    fill(engine, model, size=10)
+    article, reason = rows(
+        engine, "select article_id, reason from label_queue order by priority desc limit 1"
+    )[0]
+    with engine.begin() as connection:
+        labels.write_labels(
+            connection, [labels.NewLabel(article, "story", "anna", NOW, "desk", sentiment="neutral")], NOW
+        )
+    assert rows(engine, "select queue_reason from labels") == [(reason,)]
+    assert rows(engine, "select count(*) from label_queue where done_at is null") == [(9,)]
+    assert sum(fill(engine, model, size=10).values()) == 1
+
+
+def test_disputed_articles_come_back_and_agreement_names_them(engine):
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(30)])
+    for article in articles:
+        score(engine, model, article, (0.5, 0.4, 0.1))
+    with engine.begin() as connection:
+        for who, verdict in (("anna", "negative"), ("bob", "neutral")):
+            given = [labels.NewLabel(a, "story", who, NOW, "desk", sentiment="neutral") for a in articles[:4]]
+            given.append(labels.NewLabel(articles[4], "story", who, NOW, "desk", sentiment=verdict))
+            labels.write_labels(connection, given, NOW)
+        found = agreement(connection)
+        assert labels.read_votes(connection, shared=True)["story"][0] == Vote(
+            (articles[0], None), "anna", "neutral"
+        )
+    assert found["story"]["disputed"] == [articles[4]]
+    assert found["story"]["pairs"][0]["agreement"] == pytest.approx(0.8)
+    assert fill(engine, model).get("disputed") == 1
+    assert rows(
+        engine, "select article_id from label_queue where reason = 'disputed' and done_at is null"
+    ) == [(articles[4],)]
+
+
+def test_drawing_at_random_marks_labels_that_were_asked_for_another_reason(engine):
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(10)])
+    for article in articles:
+        score(engine, model, article, (0.5, 0.4, 0.1))
+    with engine.begin() as connection:
+        given = [
+            labels.NewLabel(a, "story", "anna", NOW, "desk", sentiment="neutral", queue_reason="uncertain")
+            for a in articles
+        ]
+        labels.write_labels(connection, given, NOW)
+    fill(engine, model, size=30)
+    drawn = rows(engine, "select article_id from label_queue where reason = 'random' order by 1")
+    assert len(drawn) == 3
+    assert rows(engine, "select article_id from labels where queue_reason = 'random' order by 1") == drawn
+    assert rows(engine, "select count(*) from label_queue where done_at is null") == [(0,)]
