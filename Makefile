@@ -15,28 +15,28 @@ ARGS ?=
 
 BIN := .venv/bin
 UNDERTOW := $(BIN)/undertow
+# As long as no live system was started here, what there is to look at is the demo's.
+LOOK := $(if $(UNDERTOW_HOME)$(wildcard .undertow/postgres),,$(if $(wildcard .undertow/demo),UNDERTOW_HOME=.undertow/demo))
 
 ##@ Run it
 demo: install  ## Play a recorded day through the whole line and show the alert that was delivered
 	@$(UNDERTOW) demo $(ARGS)
-
-demo-retrain: install  ## After the demo: import its labels, retrain, and see the gate decide
-	@$(UNDERTOW) demo --retrain $(ARGS)
 
 up: install  ## Start the live system on feeds.toml: Postgres, Airflow, the desk (Ctrl-C or make down stops it)
 	@$(UNDERTOW) up $(ARGS)
 
 down: install  ## Stop what up, demo or a command started; nothing is lost
 	@$(UNDERTOW) down
+	@[ ! -d .undertow/demo/postgres ] || UNDERTOW_HOME=.undertow/demo $(UNDERTOW) down >/dev/null
 
 status: install  ## Say what is running and when each DAG last succeeded
-	@$(UNDERTOW) status
+	@$(LOOK) $(UNDERTOW) status
 
 desk: install  ## Serve the analysts' web pages on loopback
-	@$(UNDERTOW) desk $(ARGS)
+	@$(LOOK) $(UNDERTOW) desk $(ARGS)
 
 doctor: install  ## Check Python, database, model, Airflow, receivers and disk, and say how to mend them
-	@$(UNDERTOW) doctor
+	@$(LOOK) $(UNDERTOW) doctor
 
 ##@ Work on it
 install: ## Make .venv from requirements.lock; does nothing when that is done already
@@ -72,4 +72,4 @@ help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## *"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo demo-retrain up down status desk doctor install test lint format bench lock clean help
+.PHONY: demo up down status desk doctor install test lint format bench lock clean help

@@ -43,6 +43,12 @@ def cron(expression: str, *assets: Asset) -> Any:
     return AssetOrTimeSchedule(timetable=timetable, assets=list(assets)) if assets else timetable
 
 
+def moment(params: dict[str, Any] | None) -> datetime | None:
+    """The parameter `as_of` of a run, None for now."""
+    given = (params or {}).get("as_of")
+    return datetime.fromisoformat(given) if given else None
+
+
 def options(late_after: timedelta) -> dict[str, Any]:
     """Arguments of every @dag. `late_after`: how long a run may take, from queueing, before the operator is told."""
     return {

@@ -16,9 +16,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Metadata, dag, task
+from airflow.sdk import Metadata, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from defaults import ARTICLES, SETTINGS, every, options
+from defaults import ARTICLES, SETTINGS, every, moment, options
 
 from pipeline import run
 
@@ -28,6 +28,14 @@ from pipeline import run
     schedule=every(SETTINGS.ingest_interval_s),
     doc_md=__doc__,
     dagrun_timeout=timedelta(minutes=30),
+    params={
+        "as_of": Param(
+            None,
+            type=["string", "null"],
+            format="date-time",
+            description="Store as if it were this moment (replays).",
+        )
+    },
     **options(late_after=timedelta(minutes=15)),
 )
 def ingest() -> None:
@@ -37,17 +45,17 @@ def ingest() -> None:
             return run.sync(line)
 
     @task(trigger_rule="all_done")
-    def due() -> list[list[int]]:
+    def due(params: dict[str, Any] | None = None) -> list[list[int]]:
         with run.open_line() as line:
-            return run.due_shards(line)
+            return run.due_shards(line, as_of=moment(params))
 
     @task(pool="feeds", map_index_template="{{ feeds }}")
-    def fetch(feed_ids: list[int]) -> dict[str, Any]:
+    def fetch(feed_ids: list[int], params: dict[str, Any] | None = None) -> dict[str, Any]:
         from airflow.sdk import get_current_context
 
         get_current_context()["feeds"] = f"{len(feed_ids)} feeds"
         with run.open_line() as line:
-            return run.ingest(line, feed_ids)
+            return run.ingest(line, feed_ids, as_of=moment(params))
 
     @task(outlets=[ARTICLES], trigger_rule="all_done", retries=0)
     def publish(shards: list[list[int]] | None, reports: list[dict[str, Any]] | None) -> Any:

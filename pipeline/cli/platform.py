@@ -172,9 +172,7 @@ def sql(
 
 
 def demo(
-    retrain: bool = typer.Option(
-        False, "--retrain", help="After it: import its labels, retrain, see the gate decide."
-    ),
+    fresh: bool = typer.Option(False, "--fresh", help="Forget the last playing and begin from nothing."),
 ) -> None:
     """Play a recorded day through the whole line, with the real Airflow, and show the alert that was delivered.
 
@@ -182,7 +180,7 @@ def demo(
     """
     from pipeline.demo.demo import play
 
-    play(retrain=retrain)
+    play(fresh=fresh)
 
 
 @database.command("migrate")

@@ -39,6 +39,10 @@ class SlackBook:
         """Every call so far, the oldest first."""
         return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
 
+    def messages(self) -> list[dict[str, Any]]:
+        """Calls that put a message in front of people, the oldest first."""
+        return [call for call in self.calls() if call["method"] in ("chat.postMessage", "webhook")]
+
     def write(self, method: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Note a call and answer it as Slack would."""
         with self._lock:
@@ -80,7 +84,7 @@ def serve(
     (folder / "mail").mkdir(parents=True, exist_ok=True)
     mails, slack = MailBook(folder / "mail"), SlackBook(folder / "slack.jsonl")
     web = ThreadingHTTPServer(
-        (HOST, http_port), _handler(Outlets(anchor, f"http://{HOST}:{http_port}"), slack)
+        (HOST, http_port), _handler(Recording(anchor, f"http://{HOST}:{http_port}"), slack)
     )
     web.daemon_threads = True
     mail = Controller(mails, hostname=HOST, port=smtp_port, decode_data=False)
@@ -94,36 +98,38 @@ def serve(
         web.server_close()
 
 
-class Outlets:
-    """The feeds and pages of today's wire as bytes; made once, the same for the same anchor."""
+class Recording:
+    """The feeds and pages of the wire as bytes by path; made once, the same for the same anchor."""
 
     def __init__(self, anchor: datetime, base_url: str) -> None:
-        items = wire.read([wire.TODAY])
+        today, outlets = wire.read([wire.TODAY]), wire.outlets()
         self.changed_at = anchor
+        self.kinds = {outlet.path: outlet.format for outlet in outlets.values()}
+        self.dead = {outlet.path for outlet in outlets.values() if outlet.dead}
         self.feeds = {
-            feed: wire.feed_document(feed, items, anchor, base_url).encode()
-            for feed in wire.TITLES
-            if feed != wire.DEAD
+            outlet.path: wire.feed_document(outlet, today, anchor, base_url).encode()
+            for outlet in outlets.values()
+            if not outlet.dead
         }
         self.pages = {
-            f"/articles/{item.feed}/{item.id}": wire.article_page(item, anchor) for item in wire.read()
+            wire.address("", item): wire.article_page(item, outlets[item.feed], anchor).encode()
+            for item in wire.read()
         }
 
 
-def _handler(outlets: Outlets, slack: SlackBook) -> type[BaseHTTPRequestHandler]:
+def _handler(recording: Recording, slack: SlackBook) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         server_version = "RecordedWire/1"
 
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
-            feed = path.removeprefix("/feeds/")
-            if feed in outlets.feeds:
-                self._answer_feed(outlets.feeds[feed], "atom" if feed in wire.ATOM else "rss")
-            elif feed == wire.DEAD:
+            if path in recording.feeds:
+                self._answer_feed(recording.feeds[path], recording.kinds[path])
+            elif path in recording.dead:
                 self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"down for maintenance\n", "text/plain")
-            elif page := outlets.pages.get(path):
-                self._answer(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
+            elif page := recording.pages.get(path):
+                self._answer(HTTPStatus.OK, page, "text/html; charset=utf-8")
             else:
                 self._answer(HTTPStatus.NOT_FOUND, b"no such page\n", "text/plain")
 
@@ -142,7 +148,7 @@ def _handler(outlets: Outlets, slack: SlackBook) -> type[BaseHTTPRequestHandler]
 
         def _answer_feed(self, body: bytes, kind: str) -> None:
             etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-            validators = {"ETag": etag, "Last-Modified": format_datetime(outlets.changed_at, usegmt=True)}
+            validators = {"ETag": etag, "Last-Modified": format_datetime(recording.changed_at, usegmt=True)}
             if self.headers.get("If-None-Match") == etag:
                 self._answer(HTTPStatus.NOT_MODIFIED, b"", "", validators)
             else:

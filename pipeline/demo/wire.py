@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,40 +21,48 @@ TODAY = 21
 LAST_MINUTE = timedelta(days=TODAY, hours=20)
 AGE_OF_LAST = timedelta(minutes=3)
 
-ATOM = frozenset({"harbour-ledger", "ledgerline-tech"})
-DEAD = "dockside-energy"  # it went silent on day 12 and answers 503 today
-TITLES = {
-    "meridian-wire": "Meridian Wire",
-    "harbour-ledger": "The Harbour Ledger",
-    "quill-markets": "Quill on Markets",
-    "northgate-business": "Northgate Business Journal",
-    "ledgerline-tech": "Ledgerline Technology",
-    "cbn-central-bank": "Central Bank of Norland: press releases",
-    "fsa-notices": "Norland Financial Services Authority: notices",
-    "dockside-energy": "Dockside Energy and Shipping",
-}
+
+@dataclass(frozen=True)
+class Outlet:
+    """One feed of the wire. After `last_day` its address answers 503."""
+
+    name: str
+    title: str
+    format: str  # rss or atom
+    path: str
+    last_day: int = TODAY
+
+    @property
+    def dead(self) -> bool:
+        """True if it has gone silent before today."""
+        return self.last_day < TODAY
 
 
 @dataclass(frozen=True)
 class Item:
     """One item as an outlet published it. `labels` is what its writer says it means; feeds do not show it."""
 
-    id: str
+    id: str  # its guid, too: a correction carries the guid of what it corrects
     feed: str
-    told_after: timedelta  # since midnight before day 1, minus one day: day 21, 20:00 is LAST_MINUTE
+    told_after: timedelta  # since midnight of day 0
     title: str
     summary: str
     author: str | None
     labels: dict[str, object] = field(hash=False)
 
-    @property
-    def key(self) -> str:
-        """The item's guid; a correction carries the guid of what it corrects."""
-        return self.id
-
     def published_at(self, anchor: datetime) -> datetime:
         """When it was published, if the wire is played at `anchor`."""
         return anchor - AGE_OF_LAST - (LAST_MINUTE - self.told_after)
+
+
+def outlets() -> dict[str, Outlet]:
+    """Every feed of the wire by its name, as wire/feeds.toml lists them."""
+    text = files("pipeline.demo").joinpath("wire/feeds.toml").read_text(encoding="utf-8")
+    found = [
+        Outlet(raw["name"], raw["title"], raw["format"], raw["path"], raw.get("last_day", TODAY))
+        for raw in tomllib.loads(text)["feeds"]
+    ]
+    return {outlet.name: outlet for outlet in found}
 
 
 def read(days: Iterable[int] = range(1, TODAY + 1)) -> list[Item]:
@@ -66,7 +75,7 @@ def archive_lines(anchor: datetime, base_url: str) -> Iterator[str]:
     for item in read(range(1, TODAY)):
         line = {
             "source": item.feed,
-            "guid": item.key,
+            "guid": item.id,
             "url": address(base_url, item),
             "title": item.title,
             "text": item.summary,
@@ -81,22 +90,32 @@ def address(base_url: str, item: Item) -> str:
     return f"{base_url}/articles/{item.feed}/{item.id}"
 
 
-def feed_document(feed: str, items: Iterable[Item], anchor: datetime, base_url: str) -> str:
-    """An RSS 2.0 or Atom document of one feed's items, the newest first; the same anchor gives the same bytes."""
-    mine = [item for item in items if item.feed == feed][::-1]
-    entry, frame = (_atom_entry, _atom) if feed in ATOM else (_rss_item, _rss)
+def feeds_toml(base_url: str) -> str:
+    """The text of the feeds.toml that polls the wire at `base_url`; one host, so each feed may be polled at once."""
+    entries = [
+        f'[[feeds]]\nname = "{outlet.name}"\nurl = "{base_url}{outlet.path}"\ntitle = "{outlet.title}"\n'
+        'language = "en"\nmin_interval_s = 60\n'
+        for outlet in outlets().values()
+    ]
+    return "# Made by `make demo`: the recorded wire, served on loopback.\n\n" + "\n".join(entries)
+
+
+def feed_document(outlet: Outlet, items: Iterable[Item], anchor: datetime, base_url: str) -> str:
+    """An RSS 2.0 or Atom document of one outlet's items, newest first; the same anchor gives the same bytes."""
+    mine = [item for item in items if item.feed == outlet.name][::-1]
+    entry, frame = (_atom_entry, _atom) if outlet.format == "atom" else (_rss_item, _rss)
     body = "\n".join(entry(item, item.published_at(anchor), address(base_url, item)) for item in mine)
     newest = mine[0].published_at(anchor) if mine else anchor
-    return frame(feed, body, newest, f"{base_url}/feeds/{feed}")
+    return frame(outlet.title, body, newest, base_url + outlet.path)
 
 
-def article_page(item: Item, anchor: datetime) -> str:
+def article_page(item: Item, outlet: Outlet, anchor: datetime) -> str:
     """The item's own page, plain HTML."""
-    title, feed = html.escape(item.title), html.escape(TITLES[item.feed])
+    title, source = html.escape(item.title), html.escape(outlet.title)
     told = item.published_at(anchor).strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
-        f"<article><p>{feed}, {told}</p><h1>{title}</h1><p>{html.escape(item.summary)}</p></article></html>"
+        f"<article><p>{source}, {told}</p><h1>{title}</h1><p>{html.escape(item.summary)}</p></article></html>"
     )
 
 
@@ -122,17 +141,17 @@ _LABELS = ("companies", "sentiment", "company_sentiment", "topics", "copy_of", "
 def _rss_item(item: Item, published_at: datetime, link: str) -> str:
     author = f"<dc:creator>{escape(item.author)}</dc:creator>" if item.author else ""
     return (
-        f'<item><title>{escape(item.title)}</title><link>{escape(link)}</link><guid isPermaLink="false">{item.key}'
+        f'<item><title>{escape(item.title)}</title><link>{escape(link)}</link><guid isPermaLink="false">{item.id}'
         f"</guid><pubDate>{format_datetime(published_at)}</pubDate>{author}"
         f"<description>{escape(item.summary)}</description></item>"
     )
 
 
-def _rss(feed: str, body: str, newest: datetime, link: str) -> str:
+def _rss(title: str, body: str, newest: datetime, link: str) -> str:
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'
         '<rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>'
-        f"<title>{escape(TITLES[feed])}</title><link>{escape(link)}</link><description>Fictional news.</description>"
+        f"<title>{escape(title)}</title><link>{escape(link)}</link><description>Fictional news.</description>"
         f"<lastBuildDate>{format_datetime(newest)}</lastBuildDate>\n{body}\n</channel></rss>\n"
     )
 
@@ -140,15 +159,15 @@ def _rss(feed: str, body: str, newest: datetime, link: str) -> str:
 def _atom_entry(item: Item, published_at: datetime, link: str) -> str:
     author = f"<author><name>{escape(item.author)}</name></author>" if item.author else ""
     return (
-        f'<entry><title>{escape(item.title)}</title><link href="{escape(link)}"/><id>urn:undertow:{item.key}</id>'
+        f'<entry><title>{escape(item.title)}</title><link href="{escape(link)}"/><id>urn:undertow:{item.id}</id>'
         f"<published>{published_at.isoformat()}</published><updated>{published_at.isoformat()}</updated>{author}"
         f"<summary>{escape(item.summary)}</summary></entry>"
     )
 
 
-def _atom(feed: str, body: str, newest: datetime, link: str) -> str:
+def _atom(title: str, body: str, newest: datetime, link: str) -> str:
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">'
-        f'<title>{escape(TITLES[feed])}</title><id>{escape(link)}</id><link rel="self" href="{escape(link)}"/>'
+        f'<title>{escape(title)}</title><id>{escape(link)}</id><link rel="self" href="{escape(link)}"/>'
         f"<updated>{newest.isoformat()}</updated>\n{body}\n</feed>\n"
     )

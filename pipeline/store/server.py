@@ -197,7 +197,7 @@ class Server:
             port = self._fixed_port
         else:
             kept = self.port() if (self.home / "port").exists() else 0
-            port = kept if kept and port_is_free(kept) else _free_port()
+            port = kept if kept and port_is_free(kept) else free_port()
         (self.home / "port").write_text(f"{port}\n")
         return port
 
@@ -269,7 +269,8 @@ def _write_secret(path: Path, secret: str) -> Path:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
