@@ -13,6 +13,7 @@ from pipeline.errors import DeliveryError, UsageError
 if TYPE_CHECKING:
     from pipeline.notify.routes import Digest, Receiver, Routing
     from pipeline.notify.senders import Senders
+    from pipeline.types import SeriesKind
 
 receivers_app = typer.Typer(
     help="Where alerts are told: what is set up, what waits, what was refused.", no_args_is_help=True
@@ -202,7 +203,8 @@ def _gaps(routing: Routing, now: Any) -> list[str]:
     from pipeline.notify.routes import ranges, uncovered
 
     gaps = []
-    for kind in ("all", "topic", "company"):
-        for start, end in list(ranges(uncovered(routing, kind, now)))[:3]:  # type: ignore[arg-type]
+    kinds: tuple[SeriesKind, ...] = ("all", "topic", "company")
+    for kind in kinds:
+        for start, end in list(ranges(uncovered(routing, kind, now)))[:3]:
             gaps.append(f"{kind} alerts from {start:%a %H:%M} to {end:%a %H:%M} UTC")
     return gaps

@@ -35,10 +35,9 @@ def subject(kind: NotificationKind, card: Card, open_for: timedelta | None, *, i
     """One line that can be understood alone: state, who, how many against how many."""
     line = f"{state(kind, card.severity)} · {name(card)}: "
     if kind == "resolve":
-        line += f"{calm(open_for).lower()}, at most {count(card.negative, 'negative story')} "
-        line += in_hours(card, short=True)
+        line += f"{calm(open_for).lower()}, at most {finding(card, short=True)}"
     else:
-        line += f"{count(card.negative, 'negative story')} {in_hours(card, short=True)}, {level(card.expected)} expected"
+        line += f"{finding(card, short=True)}, {level(card.expected)} expected"
     return f"[Test] {line}" if is_test else line
 
 
@@ -56,8 +55,13 @@ def name(card: Card) -> str:
     return "Market-wide" if card.kind == "all" else card.title
 
 
-def finding(card: Card) -> str:
-    return f"{count(card.negative, 'negative story')} {in_hours(card)}"
+def finding(card: Card, *, short: bool = False) -> str:
+    """`23 negative stories in 4 hours`, or `... in 4 h`."""
+    found = count(card.negative, "negative story")
+    if not card.window_hours:
+        return found
+    unit = "h" if short else "hour" if card.window_hours == 1 else "hours"
+    return f"{found} in {card.window_hours} {unit}"
 
 
 def against(card: Card) -> str:
@@ -171,13 +175,6 @@ def times(ratio: float | None) -> str:
     if ratio is None:
         return ""
     return f"{ratio:.1f} times" if ratio < 20 else f"{ratio:,.0f} times"
-
-
-def in_hours(card: Card, *, short: bool = False) -> str:
-    hours = card.window_hours
-    if short:
-        return f"in {hours} h"
-    return "in 1 hour" if hours == 1 else f"in {hours} hours"
 
 
 def percent(share: float) -> str:

@@ -162,8 +162,9 @@ def send_after(routing: Routing, receiver: Receiver, as_of: datetime, *, urgent:
     for _ in range(
         4 * len(EVERY_DAY)
     ):  # blocks that touch are left one by one; a file of nothing but quiet ends here
-        block = next((q for q in routing.quiet_hours if q.hours.contain(at)), None)
-        if block is None or (urgent and block.critical_passes):
+        holding = (q for q in routing.quiet_hours if not (urgent and q.critical_passes))
+        block = next((q for q in holding if q.hours.contain(at)), None)
+        if block is None:
             break
         at = block.hours.end_after(at)
     return at
