@@ -192,7 +192,8 @@ def test_disputed_articles_come_back_and_agreement_names_them(engine):
         )
     assert found["story"]["disputed"] == [articles[4]]
     assert found["story"]["pairs"][0]["agreement"] == pytest.approx(0.8)
-    assert fill(engine, model).get("disputed") == 1
+    first, again = fill(engine, model), fill(engine, model, size=22)
+    assert first.get("disputed", 0) + again.get("disputed", 0) == 1, "also where the random draw hit it first"
     assert rows(
         engine, "select article_id from label_queue where reason = 'disputed' and done_at is null"
     ) == [(articles[4],)]
