@@ -15,6 +15,7 @@ from airflow.sdk import (
     DeadlineAlert,
     DeadlineReference,
     DeltaTriggerTimetable,
+    Param,
     SyncCallback,
 )
 
@@ -28,6 +29,10 @@ ARTICLES = Asset("articles", uri="undertow://articles")
 SCORES = Asset("scores", uri="undertow://scores")
 LABELS = Asset("labels", uri="undertow://labels")
 MODEL = Asset("model", uri="undertow://model")
+
+AS_OF = Param(
+    None, type=["string", "null"], format="date-time", description="Do it as of this moment; for replays."
+)
 
 
 def every(interval_s: int) -> DeltaTriggerTimetable | None:
@@ -47,6 +52,13 @@ def moment(params: dict[str, Any] | None) -> datetime | None:
     """The parameter `as_of` of a run, None for now."""
     given = (params or {}).get("as_of")
     return datetime.fromisoformat(given) if given else None
+
+
+def approval(task_id: str, question: str) -> Any:
+    """A task that waits for a person's yes in Airflow; a no ends the run without a failure."""
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    return ApprovalOperator(task_id=task_id, subject=question, execution_timeout=timedelta(days=7), retries=0)
 
 
 def options(late_after: timedelta) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Metadata, Param, dag, task
+from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from defaults import ARTICLES, SETTINGS, every, moment, options
+from defaults import ARTICLES, AS_OF, SETTINGS, every, moment, options
 
 from pipeline import run
 
@@ -28,14 +28,7 @@ from pipeline import run
     schedule=every(SETTINGS.ingest_interval_s),
     doc_md=__doc__,
     dagrun_timeout=timedelta(minutes=30),
-    params={
-        "as_of": Param(
-            None,
-            type=["string", "null"],
-            format="date-time",
-            description="Store as if it were this moment (replays).",
-        )
-    },
+    params={"as_of": AS_OF},
     **options(late_after=timedelta(minutes=15)),
 )
 def ingest() -> None:
@@ -49,11 +42,8 @@ def ingest() -> None:
         with run.open_line() as line:
             return run.due_shards(line, as_of=moment(params))
 
-    @task(pool="feeds", map_index_template="{{ feeds }}")
+    @task(pool="feeds")
     def fetch(feed_ids: list[int], params: dict[str, Any] | None = None) -> dict[str, Any]:
-        from airflow.sdk import get_current_context
-
-        get_current_context()["feeds"] = f"{len(feed_ids)} feeds"
         with run.open_line() as line:
             return run.ingest(line, feed_ids, as_of=moment(params))
 

@@ -6,6 +6,7 @@
 - *share* counts what waits and divides it among the workers of pool `gpu`; it is skipped when nothing waits.
 - *score* claims batches from the table until its share is done. A worker that dies loses its claims to the next one,
   so trying again is always safe. Red: the model cannot be loaded (`undertow doctor` says why) or the database is away.
+- *publish* tells the alert DAG that there are new scores.
 
 A backlog after an outage: `undertow score --backlog` works beside this DAG.
 """

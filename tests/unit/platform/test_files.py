@@ -1,4 +1,4 @@
-"""The files at the top agree with the code: .env.example, Makefile, .ci/run."""
+"""The files at the top agree with each other: Makefile, requirements.lock, .ci/run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ import os
 import re
 import subprocess
 from pathlib import Path
-
-from pipeline.settings import env_example
-
-
-def test_env_example_is_what_the_settings_say(project_root: Path) -> None:
-    assert (project_root / ".env.example").read_text() == env_example(), (
-        "undertow doctor --env-example > .env.example"
-    )
 
 
 def test_every_target_has_a_line_of_help(project_root: Path) -> None:

@@ -1,0 +1,81 @@
+"""
+### Retrain: learn from the labels, and let the gate decide
+
+**Runs** every Sunday, after `labels`, or by hand (`force`: whatever number of labels there is). **Emits** `model`.
+
+Each step keeps its result under the run's key: a killed or failed one goes on where it stopped when it is cleared.
+The champion scores on, untouched, until *promote* switches the alias; `undertow models rollback` switches it back.
+
+- *enough* ends the run when fewer than UNDERTOW_RETRAIN_MIN_LABELS labels are new.
+- *adapt* lets the encoder read unlabelled articles, when enough have come in since the last time.
+- *train* fine-tunes a candidate. Red: see its log; out of memory: lower UNDERTOW_SCORE_BATCH_STORIES, or use a GPU.
+- *evaluate* compares candidate and champion on the same frozen sets, and writes the report.
+- *gate* ends the run when the candidate is not better everywhere it must be; its reasons are in the report.
+- *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on.
+- *promote* makes the candidate champion; *rescore* queues the last months for it, the `score` DAG takes them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Metadata, Param, dag, task
+from defaults import LABELS, MODEL, SETTINGS, approval, cron, options
+
+from pipeline import retrain as steps
+from pipeline import run
+
+on_gpu: dict[str, Any] = {"pool": "gpu", "queue": SETTINGS.gpu_queue, "execution_timeout": timedelta(hours=6)}
+
+
+@dag(
+    dag_id="retrain",
+    schedule=cron("0 3 * * 0", LABELS),
+    doc_md=__doc__,
+    params={"force": Param(False, type="boolean", description="Retrain on however few labels there are.")},
+    **options(late_after=timedelta(hours=12)),
+)
+def retrain() -> None:
+    @task.short_circuit
+    def enough(params: dict[str, Any] | None = None) -> bool:
+        with run.open_line() as line:
+            return steps.enough(line, force=bool((params or {}).get("force")))
+
+    @task(**on_gpu)
+    def adapt(run_id: Any = None) -> dict[str, Any]:
+        with run.open_line() as line:
+            return steps.adapt(line, run_id)
+
+    @task(**on_gpu)
+    def train(run_id: Any = None) -> dict[str, Any]:
+        with run.open_line() as line:
+            return steps.train(line, run_id)
+
+    @task(**on_gpu)
+    def evaluate(run_id: Any = None) -> dict[str, Any]:
+        with run.open_line() as line:
+            return steps.evaluate(line, run_id)
+
+    @task.short_circuit
+    def gate(run_id: Any = None) -> bool:
+        with run.open_line() as line:
+            return bool(steps.gate(line, run_id)["passed"])
+
+    @task(outlets=[MODEL])
+    def promote(run_id: Any = None) -> Any:
+        with run.open_line() as line:
+            yield Metadata(MODEL, extra=steps.promote(line, run_id))
+
+    @task
+    def rescore(run_id: Any = None) -> dict[str, Any]:
+        with run.open_line() as line:
+            return steps.rescore(line, run_id)
+
+    last = enough() >> adapt() >> train() >> evaluate() >> gate()
+    if SETTINGS.retrain_approval:
+        last >>= approval("approve", "Promote the candidate of run {{ run_id }}?")
+    last >> promote() >> rescore()
+
+
+retrain()

@@ -1,0 +1,141 @@
+"""Every DAG file: it loads, keeps the house rules, and stays light enough to be parsed at each task start."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.name != "defaults.py")
+HEAVY = {"torch", "transformers", "pandas", "scipy", "sklearn", "matplotlib", "feedparser", "pyarrow"}
+SCHEDULED = {"ingest", "score", "alert", "retrain", "maintenance"}
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(ROOT / "dags"))
+    assert not bag.import_errors, bag.import_errors
+    return dict(bag.dags)
+
+
+def test_each_file_holds_the_dag_of_its_name(dags: dict[str, Any]) -> None:
+    assert set(dags) == {path.stem for path in FILES}
+    assert set(dags) == SCHEDULED
+
+
+def test_they_serialise_as_the_scheduler_stores_them(dags: dict[str, Any]) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in dags.values():
+        assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == dag.dag_id
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_docstring_is_a_runbook(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    text = ast.get_docstring(tree) or ""
+    tasks = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any("task" in ast.unparse(each) for each in node.decorator_list)
+    ]
+    assert text.startswith("### ")
+    assert "**Runs**" in text
+    assert "Red:" in text, "say what it means when a task fails"
+    assert len(text) > 400
+    assert not [name for name in tasks if f"*{name}*" not in text], "every task is explained"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_dag_file_is_a_table_of_contents(path: Path) -> None:
+    code = [line for line in path.read_text().split('"""', 2)[2].splitlines() if line.strip()]
+    assert len(code) <= 60
+    assert len(path.read_text().splitlines()) <= 90
+
+
+def test_house_rules_of_every_dag(dags: dict[str, Any]) -> None:
+    for dag_id, dag in dags.items():
+        assert dag.doc_md, dag_id
+        assert dag.tags == {"undertow"}, dag_id
+        assert dag.max_active_runs == 1, dag_id
+        assert not dag.catchup, dag_id
+        assert dag.is_paused_upon_creation is False, dag_id
+        assert dag.deadline, f"{dag_id} may be late for ever"
+
+
+def test_house_rules_of_every_task(dags: dict[str, Any]) -> None:
+    from pipeline.platform.failures import tell_operator
+
+    for dag in dags.values():
+        for task in dag.tasks:
+            where = f"{dag.dag_id}.{task.task_id}"
+            assert task.owner == "undertow", where
+            assert tell_operator in _as_list(task.on_failure_callback), f"nobody is told when {where} fails"
+            assert task.execution_timeout <= timedelta(hours=6), where
+            assert task.retries <= 3, where
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def test_pools_that_tasks_use_are_made_at_the_start(dags: dict[str, Any]) -> None:
+    from pipeline.platform.airflow import POOLS
+
+    used = {task.pool for dag in dags.values() for task in dag.tasks} - {"default_pool"}
+    assert used == set(POOLS)
+
+
+def test_assets_chain_the_line_together(dags: dict[str, Any]) -> None:
+    emitted = {
+        asset.name: dag.dag_id for dag in dags.values() for task in dag.tasks for asset in task.outlets
+    }
+    assert emitted["articles"] == "ingest"
+    assert emitted["scores"] == "score"
+    assert emitted["model"] == "retrain"
+    assert _awaited(dags["score"]) == {"articles"}
+    assert _awaited(dags["alert"]) == {"scores"}
+    assert _awaited(dags["retrain"]) == {"labels"}
+
+
+def _awaited(dag: Any) -> set[str]:
+    return {asset.name for asset in dag.timetable.asset_condition.objects}
+
+
+@pytest.fixture(scope="module")
+def fresh() -> dict[str, Any]:
+    """What a new process sees that parses all DAG files, with schedules off."""
+    code = (
+        "import airflow.sdk, json, sys; from airflow.sdk import DAG\n"
+        f"modules = [__import__(name) for name in {[path.stem for path in FILES]}]\n"
+        "dags = [module.__dict__[module.__name__]() for module in modules]\n"
+        "timetables = {dag.dag_id: type(dag.timetable).__name__ for dag in dags}\n"
+        "print(json.dumps({'modules': sorted(sys.modules), 'timetables': timetables}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": "dags", "UNDERTOW_AIRFLOW_SCHEDULES": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_schedules_can_be_switched_off(fresh: dict[str, Any]) -> None:
+    timetables = fresh["timetables"]
+    assert timetables["ingest"] == timetables["maintenance"] == "NullTimetable"
+    assert timetables["score"] == timetables["alert"] == timetables["retrain"] == "AssetTriggeredTimetable"
+
+
+def test_parsing_a_dag_file_imports_nothing_heavy(fresh: dict[str, Any]) -> None:
+    assert not HEAVY & set(fresh["modules"]), "this would be imported at every task start"
