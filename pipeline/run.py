@@ -160,7 +160,8 @@ def score(
 
     stored = ensure_champion(line, as_of=as_of) if rescore is None else _find(line, rescore)
     rescore_id = None if rescore is None else stored.id
-    waiting, _ = backlog(line, rescore, as_of=as_of)
+    with line.engine.connect() as connection:
+        waiting = scores.any_waiting(connection, rescore_id)
     if not waiting:
         return {"scored": 0, "apart": 0, "batches": 0, "recovered": 0, "model": stored.version}
     report = score_waiting(

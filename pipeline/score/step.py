@@ -14,10 +14,6 @@ from pipeline.store.engine import Connection, Engine
 from pipeline.store.scores import Claim, Order
 from pipeline.types import Apart, Report, StoryScore, WaitingStory
 
-# Model work and database work of one worker overlap: one batch is in the model, the next one is being claimed or the
-# last one written. A third would only hold locks longer.
-BATCHES_AHEAD = 1
-
 
 class Classify(Protocol):
     """Verdicts for stories, in their order; a text that breaks the model is a Failed in its place."""
@@ -29,7 +25,7 @@ class Classify(Protocol):
 
 @dataclass(slots=True)
 class ScoreReport(Report):
-    """Counts of one run. `already` were scored before under the same text or the same version."""
+    """Counts of one run. `apart` stories have no score and a reason; `recovered` batches had lost their worker."""
 
     scored: int = 0
     apart: int = 0
@@ -39,9 +35,12 @@ class ScoreReport(Report):
 
 @dataclass(slots=True)
 class _Held:
+    """A claim with the connection whose transaction holds it; `batch_id` from when the model gets it."""
+
     connection: Connection
-    batch: Claim
+    claim: Claim
     plan: Plan
+    batch_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,80 +63,113 @@ def score_waiting(
     progress: Callable[[int], None] = lambda done: None,
 ) -> ScoreReport:
     """Scores at most `limit` stories; safe to run in any number of workers at once, and to kill at any moment."""
-    report = ScoreReport()
-    report.recovered = scores.recover_orphans(engine, model_version_id=work.model_version_id, as_of=clock())
-    with ThreadPoolExecutor(max_workers=BATCHES_AHEAD, thread_name_prefix="score-db") as database:
-        left = limit
-        held: _Held | None = None
-        following = database.submit(_claim, engine, classify, work, clock(), min(batch_stories, left))
-        writing: Future[None] | None = None
+    recovered = scores.recover_orphans(engine, model_version_id=work.model_version_id, as_of=clock())
+    with _Worker(engine, classify, work, clock, batch_stories, progress) as worker:
+        worker.report.recovered = recovered
+        worker.run(limit)
+    return worker.report
+
+
+class _Worker:
+    """One model and one thread for the database, which claims a batch ahead and writes one behind."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        classify: Classify,
+        work: Work,
+        clock: Callable[[], datetime],
+        batch_stories: int,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.report = ScoreReport()
+        self._engine, self._classify, self._work, self._clock = engine, classify, work, clock
+        self._batch_stories, self._progress = batch_stories, progress
+        self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="score-db")
+        self._held: _Held | None = None
+        self._ahead: Future[_Held | None] | None = None
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._database.shutdown(wait=True)
+        if kind is not None:
+            self._give_back(told_to_stop=issubclass(kind, KeyboardInterrupt | SystemExit))
+
+    def run(self, limit: int) -> None:
+        """Batch after batch until `limit` stories are claimed or nothing is free."""
+        self._claim_ahead(limit)
+        while self._ahead is not None and (held := self._ahead.result()) is not None:
+            self._held, self._ahead = held, None
+            limit -= len(held.claim.stories)
+            if held.claim.alone:
+                # it may kill this process: no other story shall be under way then, or it would share the blame
+                self._finish_writing()
+                self._score(held)
+                self._finish_writing()
+                self._claim_ahead(limit)
+            else:
+                self._claim_ahead(limit)
+                self._score(held)
+        self._finish_writing()
+
+    def _claim_ahead(self, limit: int) -> None:
+        if limit > 0:
+            self._ahead = self._database.submit(self._claim, min(limit, self._batch_stories))
+
+    def _finish_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _score(self, held: _Held) -> None:
+        held.batch_id = scores.note_start(self._engine, held.connection, held.claim, self._clock())
+        scored, apart = read_verdicts(held.plan, self._classify(held.plan.to_classify))
+        self._finish_writing()
+        self._writing = self._database.submit(self._write, held, held.batch_id, scored, apart)
+        self._held = None
+        self.report.scored += len(scored)
+        self.report.apart += len(apart)
+        self.report.batches += 1
+
+    def _claim(self, limit: int) -> _Held | None:
+        connection, work = self._engine.connect(), self._work
         try:
-            while (held := following.result()) is not None:
-                left -= len(held.batch.stories)
-                following = database.submit(_claim, engine, classify, work, clock(), min(batch_stories, left))
-                scored, apart = read_verdicts(held.plan, classify(held.plan.to_classify))
-                if writing is not None:
-                    writing.result()
-                writing = database.submit(_write, held, work, scored, apart, clock(), progress)
-                report.scored += len(scored)
-                report.apart += len(apart)
-                report.batches += 1
-            if writing is not None:
-                writing.result()
+            batch = scores.claim(
+                connection, queue_model_id=work.rescore_model_id, limit=limit, order=work.order
+            )
+            if batch is None:
+                connection.close()
+                return None
+            hashes = [story.text_hash for story in batch.stories]
+            known = scores.known_texts(connection, work.model_version_id, hashes)
+            return _Held(connection, batch, plan_batch(batch.stories, self._classify.languages, known))
         except BaseException:
-            # closing gives the claims back at once
-            _drop(held)
-            _drop(following.result())
-            raise
-    return report
-
-
-def _claim(engine: Engine, classify: Classify, work: Work, as_of: datetime, limit: int) -> _Held | None:
-    if limit <= 0:
-        return None
-    connection = engine.connect()
-    try:
-        batch = scores.claim(
-            engine,
-            connection,
-            rescore_model_id=work.rescore_model_id,
-            limit=limit,
-            as_of=as_of,
-            order=work.order,
-        )
-        if batch is None:
             connection.close()
-            return None
-        hashes = [story.text_hash for story in batch.stories]
-        known = scores.known_texts(connection, work.model_version_id, hashes)
-        return _Held(connection, batch, plan_batch(batch.stories, classify.languages, known))
-    except BaseException:
-        connection.close()
-        raise
+            raise
 
+    def _write(self, held: _Held, batch_id: int, scored: list[StoryScore], apart: list[Apart]) -> None:
+        with held.connection as connection:
+            scores.finish(
+                connection,
+                held.claim,
+                batch_id,
+                model_version_id=self._work.model_version_id,
+                scored=scored,
+                apart=apart,
+                as_of=self._clock(),
+            )
+            connection.commit()
+        self._progress(len(held.claim.stories))
 
-def _write(
-    held: _Held,
-    work: Work,
-    scored: list[StoryScore],
-    apart: list[Apart],
-    as_of: datetime,
-    progress: Callable[[int], None],
-) -> None:
-    with held.connection:
-        scores.finish(
-            held.connection,
-            held.batch,
-            model_version_id=work.model_version_id,
-            rescore_model_id=work.rescore_model_id,
-            scored=scored,
-            apart=apart,
-            as_of=as_of,
-        )
-        held.connection.commit()
-    progress(len(held.batch.stories))
-
-
-def _drop(held: _Held | None) -> None:
-    if held is not None:
-        held.connection.close()
+    def _give_back(self, told_to_stop: bool) -> None:
+        """Ends the claims at once; a failure (not a stop) leaves its note for `recover_orphans` to count."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.connection.close()
+            if told_to_stop and held.batch_id is not None:
+                scores.forget_start(self._engine, held.batch_id)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.exception() is None and (claimed := ahead.result()) is not None:
+            claimed.connection.close()

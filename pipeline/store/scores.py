@@ -24,39 +24,26 @@ Order = Literal["newest", "oldest"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Stories that this transaction holds; `batch_id` names them in score_batches until the end."""
+    """Stories that this transaction holds, taken from the live queue or (`queue_model_id`) from a re-score.
 
-    batch_id: int
+    `alone`: one story that was there when workers died.
+    """
+
     stories: tuple[WaitingStory, ...]
+    queue_model_id: int | None
+    alone: bool = False
 
 
-def claim(
-    engine: Engine,
-    connection: Connection,
-    *,
-    rescore_model_id: int | None,
-    limit: int,
-    as_of: datetime,
-    order: Order = "newest",
-) -> Claim | None:
+def claim(connection: Connection, *, queue_model_id: int | None, limit: int, order: Order) -> Claim | None:
     """Locks up to `limit` waiting stories for the transaction of `connection`; None when nothing is free.
 
-    `rescore_model_id` None takes live stories. Stories that died with two batches come alone. The batch is noted by
-    a transaction of its own, so that a death is remembered although the claim itself vanishes with it.
+    `queue_model_id` None takes live stories. Stories that died with two batches come alone, after all others.
     """
-    found = _lock(connection, rescore_model_id, limit, order, 0, DEATHS_UNTIL_ALONE)
-    if not found:
-        found = _lock(connection, rescore_model_id, 1, order, DEATHS_UNTIL_ALONE, DEATHS_UNTIL_APART)
-    if not found:
-        return None
-    with engine.begin() as own:
-        batch_id = own.execute(
-            sa.text("insert into score_batches (story_ids, started_at) values (:ids, :at) returning id"),
-            {"ids": found, "at": as_of},
-        ).scalar_one()
-        # taken before the row becomes visible, so that nobody can mistake it for an orphan
-        connection.execute(sa.text("select pg_advisory_xact_lock(:id)"), {"id": batch_id})
-    return Claim(batch_id, tuple(read_waiting(connection, found)))
+    found = _lock(connection, queue_model_id, limit, order, 0, DEATHS_UNTIL_ALONE)
+    alone = not found
+    if alone:
+        found = _lock(connection, queue_model_id, 1, order, DEATHS_UNTIL_ALONE, DEATHS_UNTIL_APART)
+    return Claim(tuple(read_waiting(connection, found)), queue_model_id, alone) if found else None
 
 
 def _lock(
@@ -67,6 +54,32 @@ def _lock(
         sql(name), {"queue_model_id": model_id, "limit": limit, "min_attempts": low, "max_attempts": high}
     )
     return [row.story_id for row in rows]
+
+
+def note_start(engine: Engine, connection: Connection, batch: Claim, as_of: datetime) -> int:
+    """Remembers, in a transaction of its own, that the model gets this batch now; returns the id for `finish`.
+
+    The claim itself vanishes with its worker; this row stays and tells which stories were there when it died.
+    """
+    ids = [story.story_id for story in batch.stories]
+    with engine.begin() as own:
+        # lost only with a crash of the server, where the worker loses its claim and goes on from a clean state
+        own.execute(sa.text("set local synchronous_commit = off"))
+        batch_id = own.execute(
+            sa.text(
+                "insert into score_batches (story_ids, queue_model_id, started_at) values (:ids, :queue, :at) returning id"
+            ),
+            {"ids": ids, "queue": batch.queue_model_id, "at": as_of},
+        ).scalar_one()
+        # taken before the row becomes visible, so that nobody can mistake it for an orphan
+        connection.execute(sa.text("select pg_advisory_xact_lock(:id)"), {"id": batch_id})
+    return int(batch_id)
+
+
+def forget_start(engine: Engine, batch_id: int) -> None:
+    """The worker was told to stop: its stories are not to blame."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("delete from score_batches where id = :id"), {"id": batch_id})
 
 
 def read_waiting(connection: Connection, story_ids: Sequence[int]) -> Iterable[WaitingStory]:
@@ -84,9 +97,9 @@ def read_waiting(connection: Connection, story_ids: Sequence[int]) -> Iterable[W
 def finish(
     connection: Connection,
     batch: Claim,
+    batch_id: int,
     *,
     model_version_id: int,
-    rescore_model_id: int | None,
     scored: Sequence[StoryScore],
     apart: Sequence[Apart],
     as_of: datetime,
@@ -97,12 +110,9 @@ def finish(
     if apart:
         set_apart(connection, model_version_id, apart, as_of)
     connection.execute(
-        sa.text(
-            "delete from score_queue where model_version_id is not distinct from :queue and story_id = any(:ids)"
-        ),
-        {"queue": rescore_model_id, "ids": list(hashes)},
+        sql("scores_take_off"),
+        {"queue_model_id": batch.queue_model_id, "ids": list(hashes), "batch_id": batch_id},
     )
-    connection.execute(sa.text("delete from score_batches where id = :id"), {"id": batch.batch_id})
     return written
 
 
@@ -155,18 +165,21 @@ def known_texts(
 
 
 def recover_orphans(engine: Engine, *, model_version_id: int, as_of: datetime) -> int:
-    """Counts the deaths of batches whose worker is gone; sets apart the story that keeps killing. Returns batches."""
+    """Counts the deaths of batches whose worker is gone; sets apart the story that keeps killing. Returns batches.
+
+    A killer of the live queue is set apart for `model_version_id`, the champion.
+    """
     with engine.begin() as connection:
         orphans = connection.execute(sql("scores_orphans")).all()
         for orphan in orphans:
-            connection.execute(sql("scores_count_death"), {"ids": orphan.story_ids})
+            connection.execute(
+                sql("scores_count_death"),
+                {"ids": orphan.story_ids, "queue_model_id": orphan.queue_model_id},
+            )
             connection.execute(sa.text("delete from score_batches where id = :id"), {"id": orphan.id})
-        killers = connection.execute(sql("scores_take_killers"), {"deaths": DEATHS_UNTIL_APART}).all()
-        apart = [
-            Apart(row.story_id, "failure", f"the scorer died {row.attempts} times on it") for row in killers
-        ]
-        if apart:
-            set_apart(connection, model_version_id, apart, as_of)
+        for row in connection.execute(sql("scores_take_killers"), {"deaths": DEATHS_UNTIL_APART}).all():
+            killer = Apart(row.story_id, "failure", f"the scorer died {row.attempts} times on it")
+            set_apart(connection, row.model_version_id or model_version_id, [killer], as_of)
     return len(orphans)
 
 
@@ -175,6 +188,12 @@ def enqueue_rescore(connection: Connection, model_version_id: int, since: dateti
     return connection.execute(
         sql("scores_enqueue"), {"model_version_id": model_version_id, "since": since}
     ).rowcount
+
+
+def any_waiting(connection: Connection, rescore_model_id: int | None) -> bool:
+    """True while there is work for a scorer; costs the same for ten stories and ten million."""
+    found = connection.execute(sql("scores_any_waiting"), {"queue_model_id": rescore_model_id}).scalar_one()
+    return bool(found)
 
 
 def backlog(connection: Connection, rescore_model_id: int | None, as_of: datetime) -> tuple[int, float]:

@@ -112,6 +112,12 @@ create table score_queue (
 );
 create index score_queue_live on score_queue (available_at desc) where model_version_id is null;
 create index score_queue_rescore on score_queue (model_version_id, available_at desc) where model_version_id is not null;
+create index score_queue_deaths on score_queue (available_at desc) where attempts > 0;
+-- Claims start at one end of an index, where the rows just scored lie dead until a vacuum: the default share of 20 %
+-- would let two million of them gather in a backlog of ten.
+alter table score_queue set (
+  autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0
+);
 comment on table score_queue is 'Stories that wait for a score.';
 comment on column score_queue.id is 'Surrogate key.';
 comment on column score_queue.story_id is 'The story.';
@@ -120,14 +126,16 @@ comment on column score_queue.available_at is 'The story''s available_at, UTC; l
 comment on column score_queue.attempts is 'Batches with it that died with their worker; from 2 on it is scored alone, from 4 on set apart.';
 
 create table score_batches (
-  id          bigint generated always as identity primary key,
-  story_ids   bigint[] not null,
-  started_at  timestamptz not null
+  id              bigint generated always as identity primary key,
+  story_ids       bigint[] not null,
+  queue_model_id  integer references model_versions,
+  started_at      timestamptz not null
 );
-comment on table score_batches is 'Batches under way. A row whose advisory lock (its id) nobody holds belongs to a worker that died.';
+comment on table score_batches is 'Batches in the model. A row whose advisory lock (its id) nobody holds belongs to a worker that died.';
 comment on column score_batches.id is 'Surrogate key, and key of the advisory lock.';
 comment on column score_batches.story_ids is 'Stories in the batch.';
-comment on column score_batches.started_at is 'When it was claimed, UTC.';
+comment on column score_batches.queue_model_id is 'The queue they were taken from: score_queue.model_version_id, null for live.';
+comment on column score_batches.started_at is 'When the model got it, UTC.';
 
 create function enqueue_story() returns trigger language plpgsql as $$
 begin

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from pipeline.score.plan import Failed
 from pipeline.score.step import Work, score_waiting
 from pipeline.store import models, scores
+from pipeline.store.engine import read_sql
 from pipeline.types import Probabilities
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -62,6 +63,18 @@ def add_stories(engine: Engine, texts: list[str], start: int = 0, language: str 
         ]
 
 
+def add_many_stories(engine: Engine, number: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into stories (title, text, text_hash, language, first_seen_at, available_at, last_seen_at)"
+                " select 't', 'story ' || n, decode(md5(n::text), 'hex'), 'en', at, at, at"
+                " from generate_series(1, :number) n, lateral (select :now + n * interval '1 second' as at)"
+            ),
+            {"number": number, "now": NOW},
+        )
+
+
 def add_model(engine: Engine, version: str = "v1") -> int:
     with engine.begin() as connection:
         return models.register_model(connection, version=version, path="starter", manifest={}, as_of=NOW).id
@@ -101,7 +114,10 @@ def test_everything_waiting_is_scored_once_and_a_second_run_does_nothing(engine)
     assert count(engine, "scores") == 10
     assert count(engine, "score_queue") == count(engine, "score_batches") == 0
     with engine.connect() as connection:
-        assert connection.execute(sa.text("select count(*) from scores where sentiment = 'negative'")).scalar() == 5
+        assert (
+            connection.execute(sa.text("select count(*) from scores where sentiment = 'negative'")).scalar()
+            == 5
+        )
 
 
 def test_live_news_goes_newest_first_and_a_rescore_oldest_first(engine):
@@ -159,7 +175,8 @@ def test_a_claim_of_a_dead_worker_is_free_at_once(engine):
     model = add_model(engine)
     add_stories(engine, ["one", "two"])
     dead = engine.connect()
-    assert scores.claim(engine, dead, rescore_model_id=None, limit=10, as_of=NOW) is not None
+    claimed = scores.claim(dead, queue_model_id=None, limit=10, order="newest")
+    scores.note_start(engine, dead, claimed, NOW)
     assert run(engine, model).scored == 0, "held by a living worker"
     pid = dead.execute(sa.text("select pg_backend_pid()")).scalar_one()
     dead.invalidate()  # the server sees the connection die, as after SIGKILL
@@ -169,26 +186,95 @@ def test_a_claim_of_a_dead_worker_is_free_at_once(engine):
     assert (report.scored, report.recovered) == (2, 1)
 
 
-def test_a_story_that_kills_its_worker_is_first_alone_and_then_set_apart(engine):
+class Deadly(WordClassifier):
+    def __call__(self, stories):
+        if any(story.text == "killer" for story in stories):
+            raise MemoryError
+        return super().__call__(stories)
+
+
+@pytest.mark.parametrize("claim_takes_s", [0, 0.05])
+def test_a_story_that_kills_its_worker_is_first_alone_and_then_set_apart(engine, monkeypatch, claim_takes_s):
+    # slow claims: the one made ahead must neither take what the dying worker gives back nor share the blame
+    claim = scores.claim
+    monkeypatch.setattr(scores, "claim", lambda *a, **k: time.sleep(claim_takes_s) or claim(*a, **k))
     model = add_model(engine)
-    add_stories(engine, ["killer", "harmless"])
-
-    class Deadly(WordClassifier):
-        def __call__(self, stories):
-            if any(story.text == "killer" for story in stories):
-                raise MemoryError
-            return super().__call__(stories)
-
+    add_stories(engine, ["harmless", "harmless too", "killer", "harmless as well"])
+    deaths = 0
     for _ in range(scores.DEATHS_UNTIL_APART + 1):
         try:
             run(engine, model, Deadly())
         except MemoryError:
-            continue
+            deaths += 1
     with engine.connect() as connection:
         apart = connection.execute(sa.text("select reason, detail from unscored_stories")).all()
     assert [tuple(row) for row in apart] == [("failure", "the scorer died 4 times on it")]
-    assert count(engine, "scores") == 1
+    assert deaths == 4
+    assert count(engine, "scores") == 3
     assert count(engine, "score_queue") == 0
+
+
+def test_a_worker_that_is_told_to_stop_blames_no_story(engine):
+    model = add_model(engine)
+    add_stories(engine, ["one", "two"])
+
+    class Stopped(WordClassifier):
+        def __call__(self, stories):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, model, Stopped())
+    assert count(engine, "score_batches") == 0
+    report = run(engine, model)
+    assert (report.scored, report.recovered) == (2, 0)
+
+
+def test_a_death_in_the_live_queue_says_nothing_of_the_rescore_queue(engine):
+    model, other = add_model(engine), add_model(engine, "v2")
+    add_stories(engine, ["killer"])
+    with engine.begin() as connection:
+        scores.enqueue_rescore(connection, other, NOW - timedelta(days=1))
+    with pytest.raises(MemoryError):
+        run(engine, model, Deadly())
+    scores.recover_orphans(engine, model_version_id=model, as_of=NOW)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text("select model_version_id, attempts from score_queue order by 1")
+        ).all()
+    assert [tuple(row) for row in rows] == [(other, 0), (None, 1)]
+
+
+@pytest.mark.parametrize("queue_model_id", [None, 1])
+@pytest.mark.parametrize("name", ["scores_claim", "scores_claim_oldest"])
+def test_a_claim_walks_an_index_however_long_the_queue_is(engine, name, queue_model_id):
+    model = add_model(engine)
+    add_many_stories(engine, 3000)
+    with engine.begin() as connection:
+        scores.enqueue_rescore(connection, model, NOW - timedelta(days=1))
+        connection.execute(sa.text("analyze score_queue"))
+        for low, high in (
+            (0, scores.DEATHS_UNTIL_ALONE),
+            (scores.DEATHS_UNTIL_ALONE, scores.DEATHS_UNTIL_APART),
+        ):
+            parameters = {
+                "queue_model_id": queue_model_id,
+                "limit": 10,
+                "min_attempts": low,
+                "max_attempts": high,
+            }
+            text = f"explain {read_sql(name)}"
+            plan = "\n".join(connection.execute(sa.text(text), parameters).scalars())
+            assert "Seq Scan" not in plan, plan
+            assert low or "Sort" not in plan, plan
+
+
+def test_work_is_noticed_without_counting_it(engine):
+    model = add_model(engine)
+    with engine.connect() as connection:
+        assert not scores.any_waiting(connection, None)
+        add_stories(engine, ["one"])
+        assert scores.any_waiting(connection, None)
+        assert not scores.any_waiting(connection, model)
 
 
 @pytest.mark.parametrize("workers", [4])
@@ -196,7 +282,9 @@ def test_workers_share_a_backlog_without_scoring_anything_twice(engine, workers)
     model = add_model(engine)
     add_stories(engine, [f"story {n}" for n in range(200)])
     classifiers = [WordClassifier() for _ in range(workers)]
-    threads = [threading.Thread(target=run, args=(engine, model, c), kwargs={"batch": 7}) for c in classifiers]
+    threads = [
+        threading.Thread(target=run, args=(engine, model, c), kwargs={"batch": 7}) for c in classifiers
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,7 +1,7 @@
--- Claims are row locks: they end with the transaction, also when its worker dies.
-select q.id, q.story_id
+-- As scores_claim, from the other end.
+select q.story_id
 from score_queue q
-where q.model_version_id is not distinct from :queue_model_id
+where ((cast(:queue_model_id as integer) is null and q.model_version_id is null) or q.model_version_id = :queue_model_id)
   and q.attempts >= :min_attempts and q.attempts < :max_attempts
 order by q.available_at
 limit :limit
