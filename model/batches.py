@@ -24,6 +24,10 @@ from model.labels import SENTIMENTS, TOPICS
 POOL = 50
 
 
+#: How headlines put two pieces of news side by side.
+JOINTS: Final = ("; ", ", ", " while ", ". ", " as ", " - ", " and ", "; ")
+
+
 class Tokenizer(Protocol):
     """What is used of a fast Hugging Face tokenizer."""
 
@@ -37,14 +41,22 @@ def mention_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, 
 
 @dataclass(frozen=True)
 class Collator:
-    """Examples -> model inputs. With `swap` > 0 company names are traded at random, so that a name says nothing."""
+    """Examples -> model inputs.
+
+    With `swap` > 0 company names are traded at random, so that a name says nothing. With `join` > 0 a text with
+    companies is at times followed by another of `partners`, so that each company learns to look at its own news.
+    """
 
     tokenizer: Tokenizer
     max_tokens: int = 128
     swap: float = 0.0
+    join: float = 0.0
+    partners: tuple[Example, ...] = ()
     names: tuple[str, ...] = ()
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        if self.join and self.partners:
+            examples = [self._maybe_joined(e) for e in examples]
         if self.swap:
             examples = [swap_names(e, self.names, self.swap) for e in examples]
         encoded = self.tokenizer(
@@ -63,6 +75,11 @@ class Collator:
         }
         batch["mentions"] = mention_tensor(offsets, [[c.spans for c in e.companies] for e in examples])
         return batch | targets(examples, batch["mentions"])
+
+    def _maybe_joined(self, example: Example) -> Example:
+        if not example.companies or random.random() >= self.join:
+            return example
+        return join_examples(example, random.choice(self.partners), random.choice(JOINTS))
 
 
 def mention_tensor(offsets: Sequence[Any], spans: Sequence[Sequence[Any]]) -> Tensor:
@@ -89,6 +106,21 @@ def targets(examples: Sequence[Example], mentions: Tensor) -> dict[str, Tensor]:
         for topic in example.topics:
             topics[b, TOPICS.index(topic)] = 1 / len(example.topics)
     return {"sentiment_target": sentiment, "company_target": company, "topics_target": topics}
+
+
+def join_examples(first: Example, second: Example, joint: str) -> Example:
+    """Two texts as one: companies keep their sentiment, the whole keeps its own only where both agree."""
+    text = first.text.rstrip(". ") + joint + second.text
+    at = len(text) - len(second.text)
+    known = {c.name for c in first.companies}
+    moved = [
+        CompanyLabel(c.name, tuple((a + at, b + at) for a, b in c.spans), c.sentiment)
+        for c in second.companies
+        if c.name not in known
+    ]
+    kept = [c for c in first.companies if c.name not in {d.name for d in second.companies}]
+    same = first.sentiment if first.sentiment == second.sentiment else None
+    return replace(first, text=text, sentiment=same, companies=(*kept, *moved), topics=())
 
 
 def swap_names(example: Example, names: Sequence[str], chance: float) -> Example:

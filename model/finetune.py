@@ -22,8 +22,9 @@ from model.data import Source, check_licences, ledger, read_source, with_stories
 from model.encoders import Loaded, load_base, load_model
 from model.errors import DataError, TrainingError
 from model.example import Example
+from model.hardware import keep_freed_memory
 from model.network import LossSettings
-from model.registry import SHARED_WITH_PACKAGE, Base, Manifest, describe_base, find_base, save_model
+from model.registry import Manifest, save_model
 from model.splits import count_labels, group_stories, refuse_leak, split_by_story, split_by_time
 from model.training import (
     Examples,
@@ -31,9 +32,11 @@ from model.training import (
     RankAllocator,
     TrainConfig,
     arguments,
+    base_of,
     dev_metrics,
     merged_state,
     prepare,
+    side_files,
 )
 
 
@@ -113,6 +116,7 @@ def _run(
     command: str,
     version: str,
 ) -> TrainResult:
+    keep_freed_memory()
     set_seed(config.seed)
     loaded = start_network(config, split.train)
     trainer = make_trainer(config, loaded, split, work, device)
@@ -136,7 +140,8 @@ def _run(
         parent=loaded.manifest.version if loaded.manifest else "",
     )
     state = {k: v.half() if v.is_floating_point() else v for k, v in merged_state(network).items()}
-    saved = _save(out, state, manifest, loaded)
+    with side_files(loaded, base) as side:
+        saved = save_model(out, state, manifest, side)
     return TrainResult(
         out, saved.version, metrics, len(split.train), len(split.dev), done.metrics["train_runtime"]
     )
@@ -155,7 +160,11 @@ def make_trainer(
     config: TrainConfig, loaded: Loaded, split: Split, work: Path, device: str = "auto", **extra: Any
 ) -> NewsTrainer:
     """The Trainer of a run; `extra` reaches transformers' Trainer (the search gives model_init)."""
-    names = tuple(sorted({c.name for e in split.train for c in e.companies}))
+    partners = tuple(e for e in split.train if any(c.sentiment for c in e.companies))
+    names = tuple(sorted({c.name for e in partners for c in e.companies}))
+    collate = Collator(
+        loaded.tokenizer, config.max_tokens, config.swap_names, config.join_texts, partners, names
+    )
     callbacks: list[Any] = [EarlyStoppingCallback(config.patience)]
     if config.method == "adalora":
         callbacks.append(RankAllocator())
@@ -166,7 +175,7 @@ def make_trainer(
         model=None if "model_init" in extra else loaded.network,
         args=arguments(config, work, device),
         train_dataset=Examples(split.train),
-        data_collator=Collator(loaded.tokenizer, config.max_tokens, config.swap_names, names),
+        data_collator=collate,
         callbacks=callbacks,
         **extra,
     )
@@ -188,23 +197,3 @@ def _judge(
     scored = score_examples(network, collate, dev, torch.device("cpu"))
     metrics = {k: round(v, 4) for k, v in dev_metrics(scored, dev).items() if not math.isnan(v)}
     return metrics, fit_temperatures(scored, dev)
-
-
-def base_of(config: TrainConfig, loaded: Loaded) -> Base:
-    """What the new model stands on; words' vectors are left to a base package where they did not move."""
-    if loaded.manifest:
-        same_words = config.freeze_words or config.method != "full"
-        return loaded.manifest.base if same_words else replace(loaded.manifest.base, shared=())
-    kind, _ = find_base(config.base)
-    shareable = kind == "package" and (config.freeze_words or config.method != "full")
-    return describe_base(config.base, SHARED_WITH_PACKAGE if shareable else ())
-
-
-def _save(out: Path, state: dict[str, torch.Tensor], manifest: Manifest, loaded: Loaded) -> Manifest:
-    if manifest.base.shared:
-        return save_model(out, state, manifest)
-    with tempfile.TemporaryDirectory() as side:
-        encoder: Any = loaded.network.encoder
-        encoder.config.save_pretrained(side)
-        loaded.tokenizer.save_pretrained(side)  # type: ignore[attr-defined]
-        return save_model(out, state, manifest, Path(side))

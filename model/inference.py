@@ -33,7 +33,7 @@ from model.hardware import (
     token_budget,
 )
 from model.labels import TOPICS, label_map
-from model.registry import STARTER
+from model.registry import ADAPTED, STARTER
 from model.verdict import CompanySpan, Contribution, Failure, Mentioned, Probabilities, TextInput, Verdict
 
 __all__ = [
@@ -70,6 +70,10 @@ class Classifier:
         if loaded.manifest is None:
             raise ModelError("this network was never trained; load a model directory")
         manifest = loaded.manifest
+        if manifest.settings.get("stage") == ADAPTED:
+            raise ModelError(
+                f"model {manifest.version} was adapted but never fine-tuned; give it to `finetune` first"
+            )
         self.version: str = manifest.version
         self.labels: dict[str, list[str]] = label_map()
         self.languages: tuple[str, ...] = manifest.languages

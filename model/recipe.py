@@ -1,0 +1,113 @@
+"""A training run as a file: settings and sources in TOML, so that one command makes the same model again.
+
+[config]                 fields of TrainConfig
+[[source]]               fields of Source; `path` is looked for under the data folder, `model:` paths in this package
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from model.data import Source
+from model.errors import DataError, TrainingError
+from model.training import TrainConfig
+
+STARTER_RECIPE: Final = Path(__file__).with_name("starter.toml")
+_HERE: Final = Path(__file__).parent
+
+
+def load_recipe(
+    path: Path, data: Path, changes: Mapping[str, str] | None = None
+) -> tuple[TrainConfig, list[Source]]:
+    """Settings and sources of a recipe; `changes` override settings by name. Raises DataError, TrainingError."""
+    try:
+        body = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"recipe {path} cannot be read: {error}") from error
+    config = change(TrainConfig(**_tuples(body.get("config", {}))), changes or {})
+    sources = [source for row in body.get("source", ()) for source in make_sources(row, data)]
+    if not sources:
+        raise DataError(f"recipe {path} names no sources")
+    return config, sources
+
+
+def make_sources(row: Mapping[str, Any], data: Path) -> list[Source]:
+    """The sources of one [[source]]: one per file where `path` is a pattern. Raises DataError when none is there."""
+    root, pattern = (_HERE, row["path"][6:]) if row["path"].startswith("model:") else (data, row["path"])
+    paths = [root / pattern] if "*" not in pattern else sorted(root.glob(pattern))
+    if missing := [p for p in paths if not p.is_file()] or ([] if paths else [root / pattern]):
+        raise DataError(f"source {row['name']}: no file {missing[0]}; give its folder by --data")
+    return [Source(**{**row, "path": p}) for p in paths]
+
+
+def change(config: TrainConfig, changes: Mapping[str, str]) -> TrainConfig:
+    """The settings with some of them given anew as text, as on a command line. Raises TrainingError on a bad one."""
+    fields = {f.name: f for f in dataclasses.fields(TrainConfig)}
+    given: dict[str, Any] = {}
+    for name, text in changes.items():
+        if name not in fields:
+            raise TrainingError(f"no setting {name!r}; there are {', '.join(fields)}")
+        given[name] = _read(text, getattr(config, name))
+    return dataclasses.replace(config, **given)
+
+
+def _read(text: str, now: Any) -> Any:
+    try:
+        if isinstance(now, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(now, tuple):
+            return tuple(t for t in text.split(",") if t)
+        return type(now)(text)
+    except (KeyError, ValueError) as error:
+        raise TrainingError(f"{text!r} is no {type(now).__name__}") from error
+
+
+def _tuples(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
+
+
+def retrain_recipe(
+    recipe: Path | None,
+    data: Path,
+    labels: Path | None,
+    only_labels: bool,
+    start: Path | None,
+    changes: Mapping[str, str] | None = None,
+) -> tuple[TrainConfig, list[Source]]:
+    """Settings and sources for `finetune`: a recipe, new labels on top of it, or new labels with our own texts only.
+
+    Going on from a model with new labels alone takes RETRAIN's settings and replays our own texts, so that what the
+    model knew is not forgotten while 2,000 labels take minutes, not an hour.
+    """
+    labelled = [label_source(labels)] if labels else []
+    if only_labels:
+        if not labels:
+            raise DataError("--only-labels needs --labels FILE")
+        config = dataclasses.replace(RETRAIN, start=str(start or ""))
+        return change(config, changes or {}), [*labelled, *own_texts()]
+    config, sources = load_recipe(recipe or STARTER_RECIPE, data, changes)
+    return dataclasses.replace(config, start=str(start or "")), [*sources, *labelled]
+
+
+#: Going on from a model: a third of the starter's rate and two passes; more forgets (model/LOG.md).
+RETRAIN: Final = TrainConfig(epochs=2, learning_rate=3e-5, head_factor=2.0, tracking=())
+
+
+def label_source(path: Path) -> Source:
+    """Labels that people gave here, as a source: theirs to use."""
+    return Source("labels", path, "internal", "labels given in this installation")
+
+
+def own_texts(weight: float = 1.0) -> list[Source]:
+    """The statements in model/texts: always there, so every retrain replays them."""
+    row = {
+        "name": "own",
+        "path": "model:texts/*.jsonl",
+        "licence": "Apache-2.0",
+        "origin": "written for Undertow",
+    }
+    return make_sources({**row, "block": 8, "weight": weight}, _HERE)

@@ -1,0 +1,61 @@
+"""Make the starter: train by the recipe, judge what was stored, write the figures into its manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.data import Source
+from model.evaluate import behave, evaluate, suite_digest
+from model.finetune import finetune, read_split
+from model.inference import Classifier
+from model.registry import Manifest, load_manifest, write_manifest
+from model.training import TrainConfig
+
+
+def make_starter(
+    config: TrainConfig,
+    sources: Sequence[Source],
+    out: Path,
+    *,
+    created_at: str,
+    work: Path | None = None,
+    device: str = "auto",
+    command: str = "",
+) -> Manifest:
+    """Train, then measure the stored files: development split by source, calibration, behavioural suite."""
+    finetune(config, sources, out, created_at=created_at, work=work, device=device, command=command)
+    return measure(out, config, sources)
+
+
+def measure(out: Path, config: TrainConfig, sources: Sequence[Source]) -> Manifest:
+    """Judge a stored model on its recipe's development split and write the figures into its manifest."""
+    classifier = Classifier.load(out)
+    dev = read_split(sources, config).dev
+    behaviour = behave(classifier)
+    manifest = load_manifest(out)
+    metrics = {
+        **manifest.metrics,
+        "stored": summarise(evaluate(classifier, dev).to_json()),
+        "behaviour": {"overall": behaviour.overall, "cases": behaviour.cases, "kinds": dict(behaviour.kinds)},
+        "behaviour_sha256": suite_digest(),
+    }
+    manifest = dataclasses.replace(manifest, metrics=metrics)
+    write_manifest(out, manifest)
+    return manifest
+
+
+def summarise(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The figures that a card shows: per head, overall and per source."""
+    out: dict[str, Any] = {}
+    for head, rows in evaluation["heads"].items():
+        out[head] = {k: round(rows[k], 4) for k in ("accuracy", "ece")} | {
+            "macro_f1": round(rows["macro"]["f1"], 4),
+            "macro_f1_interval": [round(v, 4) for v in rows["macro_f1_interval"]],
+            "n": rows["n"],
+        }
+        for source, row in rows["slices"]["source"].items():
+            out[f"{head}/{source}"] = {k: round(v, 4) for k, v in row.items()}
+    return out
