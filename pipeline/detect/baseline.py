@@ -7,17 +7,18 @@ Pure: hourly counts in, a `Baseline` out. The estimators and their constants com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from pipeline.detect.counts import TICKS_PER_HOUR, WINDOW_HOURS
+from pipeline.detect.counts import TICKS_PER_DAY, TICKS_PER_HOUR, WINDOW_HOURS, trailing_sums
 
 FloatArray = NDArray[np.float64]
 
 HOURS_PER_WEEK = 168
+EPOCH_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 LEVEL_HALF_LIFE_DAYS = 7.0
 SHARE_HALF_LIFE_DAYS = 14.0
 PROFILE_HALF_LIFE_DAYS = 28.0
@@ -63,7 +64,7 @@ class History:
     def hours_of_week(self) -> NDArray[np.int64]:
         size = self.negative.shape[1]
         last = (self.as_of.weekday() * 24) % HOURS_PER_WEEK
-        return (last - size + np.arange(size)) % HOURS_PER_WEEK
+        return np.asarray((last - size + np.arange(size)) % HOURS_PER_WEEK)
 
 
 def fit_baseline(history: History) -> Baseline:
@@ -71,22 +72,33 @@ def fit_baseline(history: History) -> Baseline:
     raw = history.negative + history.other
     profile = _profile(raw, history)
     level = _level_before(raw, history, profile)
-    share = _share_before(history.negative, raw, 0.0)
+    share = _share_before(history.negative, raw)
     expected = _expected(level, profile, history)
     negative = _winsorise(history.negative, expected * np.repeat(share[:, :-1], 24, axis=1))
     other = _winsorise(history.other, expected * (1 - np.repeat(share[:, :-1], 24, axis=1)))
     total = negative + other
     profile = _profile(total, history)
     level = _level_before(total, history, profile)
-    share = _share_before(negative, total, 0.0)
+    share = _share_before(negative, total)
     volume_cv2, share_cv2 = _dispersion(negative, other, _expected(level, profile, history), share, history)
     days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
     return Baseline(history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, days)
 
 
-def expected_per_tick(baseline: Baseline, hours_of_week: NDArray[np.int64]) -> FloatArray:
-    """Stories expected in a 15-minute window of each given hour of the week: [T] -> [S, T]."""
-    return np.asarray(baseline.level[:, None] * baseline.profile[:, hours_of_week] / TICKS_PER_HOUR)
+def usual_in_windows(
+    baseline: Baseline, tick_at: datetime, coverage: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Stories usual in the trailing windows of ticks: with `coverage` as it was, and with all feeds: [S, T, W] each.
+
+    `coverage` [S, T + 95] holds the quarters of an hour up to the last tick, which is at `tick_at`; so many ticks are
+    answered that each has its 24 hours.
+    """
+    quarters = coverage.shape[1]
+    last = round((tick_at - EPOCH_MONDAY).total_seconds() / 900) - 1
+    hours = ((last - quarters + 1 + np.arange(quarters)) // TICKS_PER_HOUR) % HOURS_PER_WEEK
+    full = baseline.level[:, None] * baseline.profile[:, hours] / TICKS_PER_HOUR
+    skip = TICKS_PER_DAY - 1
+    return trailing_sums(full * coverage)[:, skip:], trailing_sums(full)[:, skip:]
 
 
 def _decay(half_life_days: float) -> float:
@@ -133,7 +145,7 @@ def _level_before(total: FloatArray, history: History, profile: FloatArray) -> F
     return np.asarray((seen + 0.05) / (span + 1.0))
 
 
-def _share_before(negative: FloatArray, total: FloatArray, _: float) -> FloatArray:
+def _share_before(negative: FloatArray, total: FloatArray) -> FloatArray:
     """Negative share [S, D + 1] as known at the start of each day, leaning on the global share."""
     size = total.shape[0]
     bad, all_ = (

@@ -1,0 +1,183 @@
+"""One tick of all Series, pure: counts and baseline in, findings and changed episodes out.
+
+Live detection, replay and simulation all come through here, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.alerts import Change, Episode, Observation, advance
+from pipeline.detect.baseline import Baseline, usual_in_windows
+from pipeline.detect.counts import TICKS_PER_DAY, WINDOW_HOURS, trailing_sums
+from pipeline.detect.rules import Rule
+from pipeline.detect.spikes import (
+    LEAST_COVERAGE,
+    Evidence,
+    Windows,
+    enough_evidence,
+    explain,
+    market_factors,
+    score_windows,
+)
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+# Window whose market factor decides whether the whole market is one alert: 4 h.
+MARKET_WINDOW = 1
+
+
+@dataclass(frozen=True)
+class Span:
+    """Quarters of an hour [S, T + 95] that end at `tick_at`: the counts that answer T ticks, each with its 24 hours."""
+
+    tick_at: datetime
+    negative: FloatArray
+    other: FloatArray
+    copies: FloatArray
+    coverage: FloatArray
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What is known of S series besides their counts.
+
+    `in_market`: counts in the market factor (companies and topics; sectors and everything would count twice);
+    `corrected`: is corrected by it (all but everything). `whole`: index of everything, or None.
+    """
+
+    rules: tuple[Rule, ...]
+    in_market: BoolArray
+    corrected: BoolArray
+    whole: int | None = None
+    market_factor: float = 1.5
+    missed_copies: float = 0.087
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence(
+            np.array([float(r.least_negative) for r in self.rules]),
+            np.array([r.least_excess for r in self.rules]),
+            np.array([r.least_ratio for r in self.rules]),
+        )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What T ticks found of S series [S, T], at the best window of each; `market` [T] is the factor of everything.
+
+    `score` is the highest of the windows, `crossing` the highest of those with enough evidence (-inf: none);
+    `window` indexes WINDOW_HOURS: the window of `crossing` where there is one.
+    """
+
+    window: NDArray[np.int64]
+    negative: FloatArray
+    other: FloatArray
+    expected: FloatArray
+    variance: FloatArray
+    p: FloatArray
+    score: FloatArray
+    crossing: FloatArray
+    no_data: BoolArray
+    coverage: FloatArray
+    market: FloatArray
+
+
+def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
+    """Tests every trailing window of the ticks in `span` against `baseline`."""
+    windows = _windows(span, baseline)
+    v, rho = baseline.volume_cv2[:, None], baseline.share_cv2[:, None]
+    plain = explain(windows, v, rho, 1.0, crowd.missed_copies)
+    others, whole = market_factors(windows, plain, v, rho, crowd.in_market)
+    factor = np.where(crowd.corrected[:, None, None], others, 1.0)
+    verdict = explain(windows, v, rho, factor, crowd.missed_copies)
+    score = score_windows(verdict.p, windows.coverage)
+    crossing = np.where(enough_evidence(windows, verdict.expected, crowd.evidence), score, -np.inf)
+    best = np.where(np.isfinite(crossing).any(axis=2), crossing.argmax(axis=2), score.argmax(axis=2))
+
+    def at_best(values: FloatArray) -> FloatArray:
+        return np.take_along_axis(values, best[..., None], axis=2)[..., 0]
+
+    return Findings(
+        best,
+        at_best(windows.negative),
+        at_best(windows.other),
+        at_best(verdict.expected),
+        at_best(verdict.variance),
+        at_best(verdict.p),
+        score.max(axis=2),
+        crossing.max(axis=2),
+        (windows.coverage < LEAST_COVERAGE).all(axis=2),
+        windows.coverage[..., -1],
+        np.round(whole[0, :, MARKET_WINDOW], 6),
+    )
+
+
+def observe(findings: Findings, crowd: Crowd, series: int, tick: int, tick_at: datetime) -> Observation:
+    """What one tick says of one series. Everything also crosses when the whole market is worse than usual."""
+    score = float(findings.score[series, tick])
+    crossing = float(findings.crossing[series, tick])
+    if series == crowd.whole:
+        rule = crowd.rules[series]
+        market = rule.warning * (float(findings.market[tick]) - 1) / (crowd.market_factor - 1)
+        score, crossing = max(score, market), max(crossing, market if market >= rule.warning else -np.inf)
+    enough = crossing > -np.inf
+    return Observation(
+        tick_at, crossing if enough else max(score, -1.0), enough, bool(findings.no_data[series, tick])
+    )
+
+
+def follow(
+    findings: Findings,
+    crowd: Crowd,
+    episodes: Mapping[int, Episode],
+    tick_at: datetime,
+    tick: int = 0,
+) -> dict[int, tuple[Episode, tuple[Change, ...]]]:
+    """Episodes that this tick opened or went on with, by index of the series, with what changed."""
+    least = np.array([rule.warning if rule.enabled else np.inf for rule in crowd.rules])
+    crossed = set(np.flatnonzero(findings.crossing[:, tick] >= least).tolist())
+    if crowd.whole is not None and crowd.rules[crowd.whole].enabled:
+        crossed.add(crowd.whole)
+    followed: dict[int, tuple[Episode, tuple[Change, ...]]] = {}
+    for i in sorted(crossed | episodes.keys()):
+        episode, changes = advance(
+            episodes.get(i), observe(findings, crowd, i, tick, tick_at), crowd.rules[i]
+        )
+        if episode is not None and (episode is not episodes.get(i) or changes):
+            followed[i] = (episode, changes)
+    return followed
+
+
+def market_wide(findings: Findings, crowd: Crowd, tick: int = 0) -> bool:
+    """True where everything is worse than usual at the tick, not one series alone."""
+    return bool(findings.market[tick] >= crowd.market_factor)
+
+
+def everyone(rules: Sequence[Rule], **kwargs: float) -> Crowd:
+    """A crowd of series that are all alike: all count in the market factor and are corrected by it."""
+    yes = np.ones(len(rules), dtype=bool)
+    return Crowd(tuple(rules), yes, yes, **kwargs)  # type: ignore[arg-type]
+
+
+def _windows(span: Span, baseline: Baseline) -> Windows:
+    skip = TICKS_PER_DAY - 1
+    covered, full = usual_in_windows(baseline, span.tick_at, span.coverage)
+    share = baseline.share[:, None, None]
+    return Windows(
+        trailing_sums(span.negative)[:, skip:],
+        trailing_sums(span.other)[:, skip:],
+        trailing_sums(span.copies)[:, skip:],
+        covered * share,
+        covered * (1 - share),
+        covered / np.maximum(full, 1e-12),
+    )
+
+
+def window_hours(findings: Findings, series: int, tick: int = 0) -> int:
+    return WINDOW_HOURS[int(findings.window[series, tick])]
