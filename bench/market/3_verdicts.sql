@@ -28,8 +28,8 @@ select story_id, model_version_id,
        decode(md5(story_id::text), 'hex')
 from made_scores cross join lateral (select (1 - sure)::real) as made (rest);
 
-insert into score_companies (story_id, model_version_id, company_id, negative, neutral, positive, sentiment)
-select score.story_id, score.model_version_id, mention.company_id,
+insert into score_companies (story_id, model_version_id, available_at, company_id, negative, neutral, positive, sentiment)
+select score.story_id, score.model_version_id, story.available_at, mention.company_id,
        case when mention.in_title then score.negative else score.neutral end,
        case when mention.in_title then score.neutral else score.negative end, score.positive,
        case when mention.in_title then score.sentiment when score.sentiment = 'negative' then 'neutral'
@@ -38,8 +38,8 @@ from scores as score
 join stories as story on story.id = score.story_id
 join mentions as mention on mention.article_id = story.first_article_id;
 
-insert into score_topics (story_id, model_version_id, topic, probability)
-select story_id, model_version_id, topic.key, 0.9 - 0.3 * place
+insert into score_topics (story_id, model_version_id, available_at, topic, probability)
+select story_id, model_version_id, seen_at, topic.key, 0.9 - 0.3 * place
 from made_scores
 cross join generate_series(0, 1) as place
 join series as topic on topic.kind = 'topic' and topic.id = 2 + (floor(20 * power(pg_temp.chance(story_id, 16), 1.5))::integer + 5 * place) % 20

@@ -56,16 +56,24 @@ select id, case when pg_temp.chance(id, 24) < 0.75 then 'useful' else 'noise' en
 from alerts where pg_temp.chance(id, 25) < 0.6;
 
 update alerts set evidence = jsonb_build_object(
-  'window_hours', 4, 'negative', 10, 'other', 4, 'expected', 2.1, 'share', 0.71, 'usual_share', 0.24, 'p', 0.000013,
+  'series', jsonb_build_object('kind', series.kind, 'key', series.key, 'title', series.title), 'severity', alerts.severity,
+  'negative', 10, 'other', 4, 'expected', 2.1, 'p', 0.000013, 'score', alerts.peak_score, 'window_hours', 4,
+  'window_start', alerts.fired_at - interval '4 hours', 'window_end', alerts.fired_at, 'share_now', 0.71, 'share_usual', 0.24,
+  'sources', 7, 'copies', 19, 'baseline_date', alerts.fired_at::date, 'rule_version', 'market', 'model_version', 'retrained-1',
+  'carried_by', jsonb_build_array(jsonb_build_object('title', 'Legal and regulation', 'negative', 6)),
+  'without_largest_story', jsonb_build_object('score', alerts.peak_score - 0.6, 'would_fire', true),
+  'without_largest_source', jsonb_build_object('score', alerts.peak_score - 1.1, 'would_fire', true, 'source', 'Meridian Wire'),
   'stories', coalesce((
     select jsonb_agg(jsonb_build_object('story_id', story_id, 'title', title, 'source', source, 'url', url, 'copies', copies,
-                                        'negative', negative))
-    from (select story.story_id, story.title, article.source, article.url, story.copies, story.negative
-          from analytics.story_companies as story
-          join stories as full_story on full_story.id = story.story_id
-          join articles as article on article.id = full_story.first_article_id
-          where story.company_id = (select company_id from series where series.id = alerts.series_id)
-            and story.available_at between alerts.fired_at - interval '12 hours' and alerts.fired_at + interval '6 hours'
-            and story.sentiment = 'negative'
-          order by story.negative desc limit 5) as top), '[]'))
-where state <> 'resolved';
+                                        'sources', sources, 'sentiment', 'negative', 'probability', negative,
+                                        'contribution', 0.2, 'first_seen_at', first_seen_at, 'quote', summary))
+    from (select about.story_id, article.title, article.source, article.url, story.copies, story.sources, about.negative,
+                 story.first_seen_at, article.summary
+          from score_companies as about
+          join stories as story on story.id = about.story_id
+          join articles as article on article.id = story.first_article_id
+          where about.company_id = coalesce(series.company_id, 8) and about.model_version_id = 2 and about.sentiment = 'negative'
+            and about.available_at between alerts.fired_at - interval '12 hours' and alerts.fired_at + interval '6 hours'
+          order by about.negative desc limit 5) as top), '[]'))
+from series
+where series.id = alerts.series_id and alerts.fired_at > pg_temp.moment() - interval '30 days';

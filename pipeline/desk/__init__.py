@@ -1,1 +1,1 @@
-"""The web pages for analysts."""
+"""The web pages and the JSON API for analysts; see app.create_app."""

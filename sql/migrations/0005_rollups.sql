@@ -17,38 +17,64 @@ comment on column champion_periods.reason is 'Why.';
 comment on column champion_periods.starts_at is 'Start of its range, UTC; -infinity for the first.';
 comment on column champion_periods.ends_at is 'End of its range (excluded), UTC; infinity for the present champion.';
 
--- The verdict for a sector is the worst verdict for one of its companies, as the detector counts it.
-create view series_verdicts as
-select score.story_id, score.model_version_id, series.id as series_id, score.sentiment,
-       score.positive::double precision - score.negative as score
-from scores as score
-join series on series.kind = 'all'
-union all
-select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
-from score_topics as topic
-join scores as score using (story_id, model_version_id)
-join series on series.kind = 'topic' and series.key = topic.topic
-union all
-select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
-from score_companies as score
-join series on series.company_id = score.company_id
-union all
-select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
-from score_companies as score
-join companies as company on company.id = score.company_id
-join series on series.kind = 'sector' and series.key = company.sector
-where not exists (
-  select from score_companies as worse
-  join companies as peer on peer.id = worse.company_id and peer.sector = company.sector
-  where worse.story_id = score.story_id and worse.model_version_id = score.model_version_id
-    and (worse.positive - worse.negative, worse.company_id) < (score.positive - score.negative, score.company_id)
-);
-comment on view series_verdicts is 'What a scored story says of each series it counts in.';
-comment on column series_verdicts.story_id is 'The story.';
-comment on column series_verdicts.model_version_id is 'The model version.';
-comment on column series_verdicts.series_id is 'The series.';
-comment on column series_verdicts.sentiment is 'Verdict for the series: of the story (everything, topics), of the company, of the worst-hit company (sectors).';
-comment on column series_verdicts.score is 'p(positive) - p(negative) of that verdict, -1 to 1.';
+-- The story's time beside its verdicts: the newest stories of a company or topic are one stretch of an index.
+alter table score_companies add column available_at timestamptz;
+alter table score_topics add column available_at timestamptz;
+update score_companies as score set available_at = story.available_at from stories as story where story.id = score.story_id;
+update score_topics as score set available_at = story.available_at from stories as story where story.id = score.story_id;
+comment on column score_companies.available_at is 'available_at of the story, UTC; set on insert.';
+comment on column score_topics.available_at is 'available_at of the story, UTC; set on insert.';
+create function copy_available_at() returns trigger language plpgsql as $$
+begin
+  select story.available_at into new.available_at from stories as story where story.id = new.story_id;
+  return new;
+end $$;
+comment on function copy_available_at() is 'Sets available_at of a new row from its story.';
+create trigger score_companies_time before insert on score_companies for each row execute function copy_available_at();
+create trigger score_topics_time before insert on score_topics for each row execute function copy_available_at();
+drop index score_companies_company;
+drop index score_topics_topic;
+create index score_companies_company on score_companies (company_id, available_at desc, story_id desc);
+create index score_topics_topic on score_topics (topic, available_at desc, story_id desc);
+
+create index spikes_alert on spikes (alert_id);
+create index articles_corrected on articles (available_at desc) where corrected;
+
+-- The verdict for a sector is the worst verdict for one of its companies, as the detector counts it. A function of the
+-- stories asked for, not a view: a join does not reach into the branches of a union, and would read them whole.
+create function series_verdicts(story_ids bigint[], version_ids integer[])
+returns table (story_id bigint, model_version_id integer, series_id integer, sentiment text, score double precision)
+language sql stable as $$
+  with wanted as materialized (select * from unnest(story_ids, version_ids) as pair (story_id, model_version_id))
+  select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
+  from wanted
+  join scores as score using (story_id, model_version_id)
+  join series on series.kind = 'all'
+  union all
+  select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
+  from wanted
+  join scores as score using (story_id, model_version_id)
+  join score_topics as topic using (story_id, model_version_id)
+  join series on series.kind = 'topic' and series.key = topic.topic
+  union all
+  select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
+  from wanted
+  join score_companies as score using (story_id, model_version_id)
+  join series on series.company_id = score.company_id
+  union all
+  select worst.story_id, worst.model_version_id, series.id, worst.sentiment, worst.score
+  from (
+    select distinct on (score.story_id, score.model_version_id, company.sector)
+           score.story_id, score.model_version_id, company.sector, score.sentiment,
+           score.positive::double precision - score.negative as score
+    from wanted
+    join score_companies as score using (story_id, model_version_id)
+    join companies as company on company.id = score.company_id
+    order by score.story_id, score.model_version_id, company.sector, score.positive - score.negative, score.company_id
+  ) as worst
+  join series on series.kind = 'sector' and series.key = worst.sector
+$$;
+comment on function series_verdicts(bigint[], integer[]) is 'What scored stories (ids and model versions, in pairs) say of each series they count in: the verdict of the story for everything and topics, of the company, of the worst-hit company for sectors; score is p(positive) - p(negative), -1 to 1.';
 
 create table sentiment_rollups (
   span_minutes      smallint not null check (span_minutes in (15, 60, 1440)),
@@ -88,7 +114,9 @@ begin
          count(*) filter (where verdict.sentiment = 'positive'),
          sum(verdict.score), sum(verdict.score * verdict.score)
   from new_rows as counted
-  join series_verdicts as verdict using (story_id, model_version_id)
+  join series_verdicts((select array_agg(story_id order by story_id, model_version_id) from new_rows),
+                       (select array_agg(model_version_id order by story_id, model_version_id) from new_rows)) as verdict
+    using (story_id, model_version_id)
   cross join (values (15), (60), (1440)) as span (minutes)
   group by 1, 2, 3, 4
   order by 2, 4, 3, 1
@@ -106,19 +134,29 @@ create trigger counted_stories_roll_up after insert on counted_stories
 
 create function rebuild_sentiment_rollups(since timestamptz) returns bigint language plpgsql as $$
 declare
-  first_day timestamptz := date_bin('1 day', since, 'epoch');
+  first_day timestamptz := (
+    select date_bin('1 day', min(window_start), 'epoch') from counted_stories
+    where window_start >= date_bin('1 day', since, 'epoch'));
+  last_at timestamptz := (select max(window_start) from counted_stories);
+  day timestamptz;
 begin
-  delete from sentiment_rollups where start_at >= first_day;
-  insert into sentiment_rollups
-  select 15, verdict.series_id, verdict.model_version_id, counted.window_start,
-         count(*) filter (where verdict.sentiment = 'negative'),
-         count(*) filter (where verdict.sentiment = 'neutral'),
-         count(*) filter (where verdict.sentiment = 'positive'),
-         sum(verdict.score), sum(verdict.score * verdict.score)
-  from counted_stories as counted
-  join series_verdicts as verdict using (story_id, model_version_id)
-  where counted.window_start >= first_day
-  group by 1, 2, 3, 4;
+  delete from sentiment_rollups where start_at >= date_bin('1 day', since, 'epoch');
+  for day in select generate_series(first_day, last_at, interval '1 day') loop  -- by days: memory for one only
+    insert into sentiment_rollups
+    with counted as materialized (
+      select story_id, model_version_id, window_start from counted_stories
+      where window_start >= day and window_start < day + interval '1 day'
+    )
+    select 15, verdict.series_id, verdict.model_version_id, counted.window_start,
+           count(*) filter (where verdict.sentiment = 'negative'),
+           count(*) filter (where verdict.sentiment = 'neutral'),
+           count(*) filter (where verdict.sentiment = 'positive'),
+           sum(verdict.score), sum(verdict.score * verdict.score)
+    from series_verdicts((select array_agg(story_id order by story_id, model_version_id) from counted),
+                         (select array_agg(model_version_id order by story_id, model_version_id) from counted)) as verdict
+    join counted using (story_id, model_version_id)
+    group by 1, 2, 3, 4;
+  end loop;
   insert into sentiment_rollups
   select span.minutes, series_id, model_version_id, date_bin(make_interval(mins => span.minutes), start_at, 'epoch'),
          sum(negative), sum(neutral), sum(positive), sum(score_sum), sum(score_squares)

@@ -1,8 +1,8 @@
--- Which companies' sentiment moves like that of one company (daily, last 180 days)?
+-- Which companies' sentiment moves like that of one company (daily, last 90 days)?
 with days as (
   select series_id, title, start_at, sentiment_index
   from analytics.sentiment_daily
-  where kind = 'company' and start_at >= now() - interval '180 days'
+  where kind = 'company' and start_at >= now() - interval '90 days'
 ), one as (
   select * from days where series_id = (select series_id from analytics.series where kind = 'company' order by series_id limit 1)
 )

@@ -52,7 +52,7 @@ comment on column analytics.scored_stories.unscored_reason is 'Why it has no ver
 comment on column analytics.scored_stories.search is 'Full-text vector (English): search @@ websearch_to_tsquery(''english'', ''...'').';
 
 create view analytics.story_companies as
-select verdict.story_id, story.title, story.available_at, verdict.company_id, company.name as company, company.ticker,
+select verdict.story_id, story.title, verdict.available_at, verdict.company_id, company.name as company, company.ticker,
        company.sector, verdict.negative, verdict.neutral, verdict.positive, verdict.sentiment,
        verdict.positive::double precision - verdict.negative as score, mention.relevance, mention.in_title,
        novelty.novelty_12h, novelty.novelty_24h, novelty.novelty_3d, novelty.novelty_5d, novelty.novelty_7d,
@@ -60,8 +60,8 @@ select verdict.story_id, story.title, story.available_at, verdict.company_id, co
 from score_companies as verdict
 join stories as story on story.id = verdict.story_id
 join champion_periods as champion on champion.model_version_id = verdict.model_version_id
-  and story.available_at >= date_bin('1 day', champion.starts_at, 'epoch')
-  and story.available_at < date_bin('1 day', champion.ends_at, 'epoch')
+  and verdict.available_at >= date_bin('1 day', champion.starts_at, 'epoch')
+  and verdict.available_at < date_bin('1 day', champion.ends_at, 'epoch')
 join companies as company on company.id = verdict.company_id
 join model_versions as version on version.id = verdict.model_version_id
 left join mentions as mention on mention.article_id = story.first_article_id and mention.company_id = verdict.company_id

@@ -1,0 +1,132 @@
+"""Tables to take away, as CSV and Parquet. What feeds wrote goes into spreadsheets: it must not become a formula there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response, StreamingResponse
+
+from pipeline.desk.context import Ask, Moment, Plain
+from pipeline.desk.pages.stories import Wanted
+from pipeline.store import analytics, desk_stories
+
+router = APIRouter()
+
+# A spreadsheet holds 1,048,576 rows; 100,000 stories are 60 MB of CSV, and a Parquet file is made in memory.
+MOST_ROWS = 100_000
+MOST_STORIES = 5_000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+Format = Literal["csv", "parquet"]
+View = Annotated[Plain, Path(max_length=60)]
+
+
+@router.get("/export/stories.{kind}")
+def export_stories(ask: Ask, kind: Format, wanted: Wanted) -> Response:
+    """The stories that a filter finds, the newest 5,000."""
+    with ask.desk.reading() as connection:
+        rows, _ = desk_stories.stories(connection, wanted, limit=MOST_STORIES)
+    names = ["id", "available_at", "title", "source", "url", "copies", "sources", "sentiment", "negative",
+             "neutral", "positive", "topics", "companies"]  # fmt: skip
+    table = [tuple(row[name] for name in names) for row in rows]
+    return answer(f"stories.{kind}", kind, names, iter([table]))
+
+
+@router.get("/export/{view}.{kind}")
+def export(
+    ask: Ask,
+    view: View,
+    kind: Format,
+    since: Moment | None = None,
+    until: Moment | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = MOST_ROWS,
+) -> Response:
+    """A view of schema analytics in [since, until), the newest rows first."""
+    if kind == "csv":
+        with ask.desk.reading() as connection:
+            analytics.columns(connection, view)  # an unknown view is told before the answer begins
+        return StreamingResponse(
+            _csv_of_view(ask, view, since, until, limit), headers=_headers(f"{view}.csv")
+        )
+    with ask.desk.reading() as connection:
+        names, parts = analytics.read_view(connection, view, since=since, until=until, limit=limit)
+        return answer(f"{view}.{kind}", kind, names, parts)
+
+
+def answer(
+    name: str, kind: str, names: Sequence[str], parts: Iterator[Sequence[tuple[Any, ...]]]
+) -> Response:
+    """The rows as a file to save."""
+    if kind == "csv":
+        return Response("".join(csv_lines(names, parts)), headers=_headers(name))
+    return Response(parquet(names, [row for part in parts for row in part]), headers=_headers(name))
+
+
+def _csv_of_view(
+    ask: Ask, view: str, since: datetime | None, until: datetime | None, limit: int
+) -> Iterator[str]:
+    with ask.desk.reading() as connection:
+        names, parts = analytics.read_view(connection, view, since=since, until=until, limit=limit)
+        yield from csv_lines(names, parts)
+
+
+def csv_lines(names: Sequence[str], parts: Iterable[Sequence[tuple[Any, ...]]]) -> Iterator[str]:
+    """CSV in pieces, with a header."""
+    yield _csv([names])
+    for part in parts:
+        yield _csv([[cell(value) for value in row] for row in part])
+
+
+def cell(value: Any) -> Any:
+    """A value for CSV: times as ISO 8601, lists joined, and text that a spreadsheet would calculate behind a quote."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = "; ".join(value)
+    elif isinstance(value, list | dict):
+        value = json.dumps(value, default=str, ensure_ascii=False)
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value
+
+
+def parquet(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> bytes:
+    """A Parquet file; JSON columns as text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [_plain([row[place] for row in rows]) for place in range(len(names))]
+    table = pa.table({name: pa.array(column) for name, column in zip(names, columns, strict=True)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    from decimal import Decimal
+
+    if any(
+        isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
+        for value in values
+    ):
+        return [None if value is None else json.dumps(value, default=str) for value in values]
+    if any(isinstance(value, Decimal) for value in values):
+        return [None if value is None else float(value) for value in values]
+    return values
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _headers(name: str) -> dict[str, str]:
+    kind = "text/csv; charset=utf-8" if name.endswith(".csv") else "application/vnd.apache.parquet"
+    return {"Content-Disposition": f'attachment; filename="undertow-{name}"', "Content-Type": kind}

@@ -1,0 +1,127 @@
+"""How the desk writes numbers, times and words; the filters of its templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.notify.card import clean, web_address
+
+MINUS = "\u2212"
+NOTHING = "\u2013"
+SENTIMENT_SIGNS = {"negative": "\u25bc", "neutral": "\u25c6", "positive": "\u25b2"}
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """With thin groups of three and a real minus."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", MINUS)
+
+
+def index(value: float | None) -> str:
+    """A signed index with two digits."""
+    if value is None:
+        return NOTHING
+    return f"{value:+.2f}".replace("-", MINUS)
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share as percent."""
+    return NOTHING if value is None else f"{number(100 * value, digits)}\u202f%"
+
+
+def moment(value: datetime | None, *, seconds: bool = False) -> Markup | str:
+    """A time element in UTC; the page's script shows how long ago it was as its title."""
+    if value is None:
+        return NOTHING
+    shown = value.strftime("%d %b %Y %H:%M:%S" if seconds else "%d %b %H:%M")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        value.isoformat(), value.strftime("%A %d %B %Y %H:%M:%S"), shown
+    )
+
+
+def ago(value: datetime | None, as_of: datetime) -> str:
+    """How long before `as_of`, or how long after it."""
+    if value is None:
+        return "never"
+    left = (as_of - value).total_seconds()
+    return (
+        f"{duration(timedelta(seconds=left))} ago"
+        if left >= 0
+        else f"in {duration(timedelta(seconds=-left))}"
+    )
+
+
+def duration(value: timedelta | None) -> str:
+    """The two largest units."""
+    if value is None:
+        return NOTHING
+    seconds = int(value.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 and days < 7 else f"{days} d"
+
+
+def probability(value: float | None) -> str:
+    """A tail probability as one in so many, or with two digits."""
+    if value is None:
+        return NOTHING
+    if value >= 0.01:
+        return f"{value:.2f}"
+    return f"1 in {number(round(1 / value, -len(str(int(1 / value))) + 2))}" if value > 0 else "0"
+
+
+def topic_title(name: str) -> str:
+    """What people read for a topic."""
+    from model.labels import TOPIC_TITLES
+
+    return TOPIC_TITLES.get(name, name.replace("_", " "))
+
+
+def marked(text: str, companies: Sequence[dict[str, Any]]) -> Markup:
+    """`text` with the mentions of companies marked by the verdict for each; spans are [start, end) into it."""
+    spans = [(start, end, c) for c in companies for start, end in _spans(c.get("spans"), len(text))]
+    spans.sort(key=lambda span: span[:2])
+    parts: list[Markup] = []
+    place = 0
+    for start, end, company in spans:
+        if start < place:
+            continue
+        parts += [
+            Markup.escape(text[place:start]),
+            Markup('<mark class="{}" title="{}">{}</mark>').format(
+                company.get("sentiment") or "neutral", company.get("name") or "", text[start:end]
+            ),
+        ]
+        place = end
+    return Markup("").join([*parts, Markup.escape(text[place:])])
+
+
+def _spans(value: Any, length: int) -> list[tuple[int, int]]:
+    good = [pair for pair in value or [] if isinstance(pair, list) and len(pair) == 2]
+    return [(int(a), int(b)) for a, b in good if 0 <= int(a) < int(b) <= length]
+
+
+FILTERS = {
+    "number": number,
+    "index": index,
+    "percent": percent,
+    "moment": moment,
+    "ago": ago,
+    "duration": duration,
+    "probability": probability,
+    "topic_title": topic_title,
+    "marked": marked,
+    "web_address": web_address,
+    "clean": clean,
+    "sign": lambda name: SENTIMENT_SIGNS.get(name or "", ""),
+}

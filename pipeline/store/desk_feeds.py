@@ -1,0 +1,59 @@
+"""What the desk shows of feeds, and the feeds that people add there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.store.desk_rows import Row, fetch
+
+
+def feeds(connection: Connection, as_of: datetime) -> list[Row]:
+    """Each configured feed with its health and the polls of the last 24 hours."""
+    return fetch(connection, "desk_feeds", as_of=as_of)
+
+
+def feed(connection: Connection, feed_id: int, as_of: datetime) -> Row | None:
+    """One feed with its last polls and rejects; None if there is none."""
+    found = next((row for row in feeds(connection, as_of) if row["id"] == feed_id), None)
+    if found is None:
+        return None
+    found["last_polls"] = fetch(connection, "desk_feed_polls", feed_id=feed_id)
+    rejects = connection.execute(
+        sa.text(
+            "select seen_at, reason, detail, excerpt from article_rejects where feed_id = :id order by seen_at desc limit 10"
+        ),
+        {"id": feed_id},
+    )
+    found["rejects"] = [dict(row) for row in rejects.mappings()]
+    return found
+
+
+def add_feed(connection: Connection, *, name: str, url: str, title: str, as_of: datetime) -> int | None:
+    """Adds a feed from the desk, due at once; None when its name or address is configured already."""
+    query = (
+        "insert into feeds (name, url, title, origin, added_at)"
+        " select :name, :url, :title, 'desk', :as_of"
+        " where not exists (select from feeds where url = :url and removed_at is null)"
+        " on conflict (name) do nothing returning id"
+    )
+    parameters = {"name": name, "url": url, "title": title, "as_of": as_of}
+    made = connection.execute(sa.text(query), parameters).scalar()
+    if made is not None:
+        connection.execute(
+            sa.text(
+                "insert into feed_states (feed_id, next_due_reason) values (:id, 'just added: due at once') on conflict do nothing"
+            ),
+            {"id": made},
+        )
+    return made
+
+
+def set_enabled(connection: Connection, feed_id: int, enabled: bool) -> bool:
+    """Pauses or resumes polling; False if there is no such feed or nothing changes."""
+    query = (
+        "update feeds set enabled = :enabled where id = :id and enabled <> :enabled and removed_at is null"
+    )
+    return connection.execute(sa.text(query), {"id": feed_id, "enabled": enabled}).rowcount == 1

@@ -1,0 +1,12 @@
+select article.source, count(*) as stories, count(*) filter (where verdict.sentiment = 'negative') as negative,
+       count(*) filter (where verdict.sentiment = 'neutral') as neutral,
+       count(*) filter (where verdict.sentiment = 'positive') as positive
+from score_topics as about
+join champion_periods as champion on champion.model_version_id = about.model_version_id and champion.ends_at = 'infinity'
+join scores as verdict on verdict.story_id = about.story_id and verdict.model_version_id = about.model_version_id
+join stories as story on story.id = about.story_id and story.available_at >= :since and story.available_at < :until
+join articles as article on article.id = story.first_article_id
+where about.topic = :key
+group by article.source
+order by stories desc
+limit 20

@@ -1,0 +1,1 @@
+select id as story_id, available_at from stories

@@ -1,0 +1,1 @@
+select story_id, available_at from score_topics where topic = :topic group by available_at, story_id
