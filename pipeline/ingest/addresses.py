@@ -7,8 +7,11 @@ name that resolves twice, nor a literal that no resolver sees, nor a redirect ge
 import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from pipeline.errors import ConfigurationError
+from pipeline.ingest.answer import BadAddress
+from pipeline.ingest.text import one_line
 
 # Python 3.11 calls some of these global, though they lead to IPv4 hosts or private sites.
 _WRAPPED = (
@@ -79,3 +82,19 @@ def may_dial(host: str, port: int, allowed: Allowed) -> bool:
     except ValueError:
         return False
     return is_public(address) or allowed.permits(address, port)
+
+
+def checked_url(url: str) -> str:
+    """`url`, if feeds may have it. Raises BadAddress."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise BadAddress("the address cannot be read", "write http(s)://host/path") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise BadAddress(
+            f"the address begins with {one_line(parts.scheme, 20)!r}", "only http and https are fetched"
+        )
+    if "@" in parts.netloc:
+        raise BadAddress("the address carries a login", "feeds with logins are not supported")
+    return url

@@ -78,6 +78,7 @@ class Answer:
     body: bytes = b""
     body_hash: bytes | None = None
     wire_bytes: int = 0
+    body_bytes: int = 0
     permanent_to: str | None = None
     error: FetchError | None = None
     duration_ms: int = 0

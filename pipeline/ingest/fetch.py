@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from pipeline.errors import FetchError, redact
-from pipeline.ingest.addresses import Allowed, may_dial
+from pipeline.ingest.addresses import Allowed, checked_url, may_dial
 from pipeline.ingest.answer import (
     Answer,
     BadAddress,
@@ -135,22 +135,6 @@ class Fetcher:
 _FORBIDDEN = "the address is on a private network"
 
 
-def checked_url(url: str) -> str:
-    """`url`, if feeds may have it. Raises BadAddress."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise BadAddress("the address cannot be read", "write http(s)://host/path") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise BadAddress(
-            f"the address begins with {one_line(parts.scheme, 20)!r}", "only http and https are fetched"
-        )
-    if "@" in parts.netloc:
-        raise BadAddress("the address carries a login", "feeds with logins are not supported")
-    return url
-
-
 def next_url(url: str, location: str, seen: set[str]) -> str:
     """The target of a redirect. Raises BadRedirect or BadAddress."""
     try:
@@ -219,7 +203,7 @@ async def _read_body(response: aiohttp.ClientResponse, answer: Answer) -> None:
         pieces.append(piece)
     if state and not state.eof:
         raise BadEncoding("the compressed body breaks off", "it is tried again later")
-    answer.body, answer.body_hash = b"".join(pieces), digest.digest()
+    answer.body, answer.body_hash, answer.body_bytes = b"".join(pieces), digest.digest(), total
 
 
 def _decoder(encoding: str) -> Any:

@@ -22,7 +22,7 @@ SPAN_LIMIT = 50
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _SUFFIX = re.compile(
     r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|plc|ltd|limited|llc|lp|l\.p|s\.?a|ag|se|n\.?v|a/s|asa|oyj|ab|spa|s\.p\.a|kgaa|"
-    r"group|holdings?|bancorp|\(the\)|\(class [a-c]\)|class [a-c]|international|technologies)\.?)+$",
+    r"group|holdings?|\(the\)|\(class [a-c]\)|class [a-c])\.?)+$",
     re.IGNORECASE,
 )  # fmt: skip
 # What stands beside a company and not beside a word.
@@ -127,8 +127,9 @@ def plain_name(name: str) -> str:
 
 
 def _patterns(company: Watched) -> Iterable[_Pattern]:
+    short = plain_name(company.name)
     for name in dict.fromkeys((company.name, *company.aliases)):
-        weak = (company.common and name == company.name) or name in _weak_aliases(company)
+        weak = company.common and name == short
         yield _pattern(
             company, name, "weak" if weak else "name", weak or company.exact_case or _is_acronym(name)
         )
@@ -137,12 +138,6 @@ def _patterns(company: Watched) -> Iterable[_Pattern]:
     if company.ticker:
         for sign in _signs(company.ticker):
             yield _pattern(company, sign, "ticker", True)
-
-
-def _weak_aliases(company: Watched) -> frozenset[str]:
-    return frozenset(
-        alias for alias in company.aliases if company.common and plain_name(company.name) == alias
-    )
 
 
 def _pattern(company: Watched, text: str, kind: str, exact: bool) -> _Pattern:

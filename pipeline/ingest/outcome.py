@@ -89,11 +89,12 @@ def decide(
     state: State,
     now: datetime,
     *,
+    parsed: bool = False,
     parse_error: ParseError | None = None,
     new_hints: Hints | None = None,
     scope: str = "host",
 ) -> Outcome:
-    """The outcome of one poll. `parse_error`/`new_hints`: what parsing said, where it was needed."""
+    """The outcome of one poll. `parsed`, `parse_error`, `new_hints`: what parsing said, if it was needed."""
     state = replace(state, last_attempt_at=now)
     error = answer.error or parse_error
     if error is not None:
@@ -101,7 +102,7 @@ def decide(
     if answer.status == 304:
         return _fine("not_modified", _with_validators(answer, state, keep=True), answer, now, None)
     if answer.status in (200, 203, 226):
-        kind = "ok" if needs_parsing(answer, state) else "same_body"
+        kind = "ok" if parsed else "same_body"
         state = _moved(_with_validators(answer, state, keep=False), answer, now)
         return _fine(kind, replace(state, body_hash=answer.body_hash), answer, now, new_hints)
     return _refused(answer, state, now, scope)

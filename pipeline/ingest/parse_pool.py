@@ -82,6 +82,16 @@ class ParsePool:
         raise _ERRORS.get(kind, parse.ParserFailed)(message, advice)
 
 
+def prepare_once(body: bytes, url: str, options: FeedOptions, now: datetime) -> Prepared:
+    """One document in a process of its own, for commands. Raises a ParseError."""
+
+    async def go() -> Prepared:
+        async with ParsePool(1) as pool:
+            return await pool.prepare(body, {}, url, options, now)
+
+    return asyncio.run(go())
+
+
 async def _start() -> asyncio.subprocess.Process:
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -18,6 +18,8 @@ UNKNOWN_GAP = timedelta(hours=1)
 # Half the usual gap finds an item after a quarter of the gap on average; polling faster costs more than it finds.
 GAP_SHARE = 0.5
 GAP_ITEMS = 20
+# A feed that speaks once a month is still asked every hour: a conditional GET is cheap, a late rate decision is not.
+GAP_CAP = timedelta(minutes=60)
 # What a feed may ask for by ttl, sy:update* and Cache-Control; publishers' generators default to a day without meaning it.
 HINT_CAP = timedelta(minutes=60)
 MAX_AGE_CAP = timedelta(hours=24)
@@ -79,10 +81,14 @@ def usual_gap(published: Sequence[datetime]) -> timedelta | None:
 def _interval(pace: Pace) -> tuple[timedelta, str]:
     """The longest of what is wanted of us, and whose wish it was."""
     gap = pace.median_gap or UNKNOWN_GAP
-    adaptive = min(max(gap * GAP_SHARE, timedelta(minutes=5)), LONGEST)
-    known = f"half its usual gap of {_say(gap)}" if pace.median_gap else "its usual gap is not known yet"
+    adaptive = min(max(gap * GAP_SHARE, timedelta(minutes=5)), GAP_CAP)
+    known = (
+        f"half its usual gap of {_say(gap)}, between 5 min and {_say(GAP_CAP)}"
+        if pace.median_gap
+        else "its usual gap is not known yet"
+    )
     wishes = [
-        (min(adaptive, HINT_CAP * 6), known),
+        (adaptive, known),
         (pace.min_interval, f"min_interval_s is {_say(pace.min_interval)}"),
     ]
     if pace.hints.ttl_s:
@@ -105,7 +111,7 @@ def _interval(pace: Pace) -> tuple[timedelta, str]:
 def _after_failure(pace: Pace, now: datetime, retry_after: timedelta | None) -> Due:
     doublings = min(max(pace.error_count - 1, 0), BACKOFF_DOUBLINGS)
     base = max(BACKOFF_BASE, pace.min_interval)
-    backoff = min(base * 2**doublings, LONGEST) * (1 + BACKOFF_JITTER * _phase(pace.name, now))
+    backoff = min(base * 2**doublings, LONGEST) * (1 + BACKOFF_JITTER * (2 * _phase(pace.name, now) - 1))
     asked = min(retry_after or timedelta(), RETRY_AFTER_CAP)
     if pace.hints.max_age_s and retry_after is not None:
         asked = max(asked, min(timedelta(seconds=pace.hints.max_age_s), MAX_AGE_CAP))
@@ -137,9 +143,9 @@ def _is_skipped(at: datetime, hints: Hints) -> bool:
 
 
 def _phase(name: str, now: datetime) -> float:
-    """In [-1, 1): a feed's own place in the crowd, another one each day; the same for the same question."""
+    """In [0, 1): a feed's own place in the crowd, another one each hour; the same for the same question."""
     digest = hashlib.blake2b(f"{name}|{now:%Y%m%d%H}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") / 2**31 - 1
+    return int.from_bytes(digest, "big") / 2**32
 
 
 def _say(span: timedelta) -> str:

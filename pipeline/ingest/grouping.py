@@ -1,0 +1,172 @@
+"""A batch of articles -> stories, mentions and novelties. Pure: candidates come in, a plan goes out.
+
+`GroupingMemory` lives as long as a run: the watch list's automaton, fingerprints of candidates, and the shingles
+that each company was mentioned with lately.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pipeline.ingest.articles import story_text
+from pipeline.ingest.mentions import Mention, WatchList
+from pipeline.ingest.novelty import HORIZONS, SeenShingles
+from pipeline.ingest.stories import (
+    CANDIDATE_LIMIT,
+    Candidate,
+    Fingerprint,
+    bands,
+    choose,
+    fingerprint,
+    is_telling,
+)
+
+# Fingerprints kept for candidates that come up again; about 10 kB each.
+FINGERPRINTS = 2_000
+TITLE_BAND = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An article as grouping sees it: its story text, mentions, fingerprint and the keys under which copies meet."""
+
+    article_id: int
+    source: str
+    text: str
+    text_hash: bytes
+    mentions: tuple[Mention, ...]
+    fingerprint: Fingerprint
+    bands: Mapping[int, int]
+    url_key: bytes | None
+    available_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an article goes: `story` is a stored story's id, or the index of the reading that begins one here."""
+
+    story_id: int | None
+    begun_by: int | None
+    road: str  # first | url | title | near_copy
+
+
+@dataclass(slots=True)
+class GroupingMemory:
+    """What a run keeps between batches."""
+
+    watch: WatchList
+    fingerprints: dict[int, Fingerprint] = field(default_factory=dict)
+    seen: dict[int, SeenShingles] = field(default_factory=dict)
+
+
+def read(memory: GroupingMemory, article_id: int, source: str, title: str, summary: str, body: str | None,
+         url_key: bytes | None, available_at: datetime) -> Reading:  # fmt: skip
+    """Everything about one article that needs no other one."""
+    text = story_text(title, summary, body)
+    mentions = tuple(memory.watch.find(text, len(title)))
+    print_ = fingerprint(title, text, _main_companies(mentions), (source,))
+    keys = dict(enumerate(bands(print_.shingles)))
+    if is_telling(print_.title_key):
+        keys[TITLE_BAND] = _signed_hash(print_.title_key)
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+    return Reading(article_id, source, text, digest, mentions, print_, keys, url_key, available_at)
+
+
+def candidate(
+    memory: GroupingMemory, story_id: int, road: str, title: str, text: str, available_at: datetime
+) -> Candidate:
+    """A stored story as `choose` compares it; its fingerprint is made anew from its text, once a run."""
+    known = memory.fingerprints.get(story_id)
+    if known is None:
+        known = fingerprint(title, text, _main_companies(memory.watch.find(text, len(title))))
+        if len(memory.fingerprints) >= FINGERPRINTS:
+            memory.fingerprints.clear()
+        memory.fingerprints[story_id] = known
+    return Candidate(story_id, road, known, available_at)
+
+
+def place(readings: Sequence[Reading], stored: Sequence[Sequence[Candidate]]) -> list[Placement]:
+    """Where each article of the batch goes; copies inside the batch meet the stories that begin in it."""
+    begun = _Begun(readings)
+    placements: list[Placement] = []
+    for n, reading in enumerate(readings):
+        chosen = choose(reading.fingerprint, reading.available_at, [*stored[n], *begun.candidates(reading)])
+        if chosen is None:
+            begun.add(n)
+            placements.append(Placement(None, n, "first"))
+        elif chosen.story_id < 0:
+            placements.append(Placement(None, -chosen.story_id - 1, chosen.road))
+        else:
+            placements.append(Placement(chosen.story_id, None, chosen.road))
+    return placements
+
+
+def novelties(memory: GroupingMemory, reading: Reading) -> list[tuple[int, tuple[float, ...]]]:
+    """(company_id, share of new shingles per horizon) of a story that begins; the memory takes it in."""
+    found: list[tuple[int, tuple[float, ...]]] = []
+    for mention in reading.mentions:
+        seen = memory.seen.setdefault(mention.company_id, SeenShingles())
+        shingles = reading.fingerprint.shingles
+        found.append((mention.company_id, seen.novelty(shingles, reading.available_at)))
+        seen.add(shingles, reading.available_at)
+    return found
+
+
+def forget(memory: GroupingMemory, before: datetime) -> None:
+    """Drop shingles that no horizon of an article from `before` on reaches."""
+    for seen in memory.seen.values():
+        seen.forget(before - max(HORIZONS) - timedelta(hours=1))
+
+
+class _Begun:
+    """Stories that begin in this batch, under the keys of their first article. Their id is -(index + 1)."""
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self._readings = readings
+        self._by_band: dict[tuple[int, int], list[int]] = {}
+        self._by_url: dict[bytes, list[int]] = {}
+
+    def add(self, n: int) -> None:
+        reading = self._readings[n]
+        for key in reading.bands.items():
+            self._by_band.setdefault(key, []).append(n)
+        if reading.url_key:
+            self._by_url.setdefault(reading.url_key, []).append(n)
+
+    def candidates(self, reading: Reading) -> list[Candidate]:
+        """The most promising of the batch: by link, then by title, then by common bands."""
+        common: Counter[int] = Counter()
+        for key in reading.bands.items():
+            weight = _TITLE_WEIGHT if key[0] == TITLE_BAND else 1
+            for n in self._by_band.get(key, ())[-CANDIDATE_LIMIT * 4 :]:
+                common[n] += weight
+        for n in self._by_url.get(reading.url_key or b"", ()):
+            common[n] += _URL_WEIGHT
+        return [
+            Candidate(-n - 1, _road(weight), self._readings[n].fingerprint, self._readings[n].available_at)
+            for n, weight in common.most_common(CANDIDATE_LIMIT)
+        ]
+
+
+# A shared title outweighs all 16 bands, a shared link the title too.
+_TITLE_WEIGHT = 100
+_URL_WEIGHT = 1_000
+
+
+def _road(weight: int) -> str:
+    if weight >= _URL_WEIGHT:
+        return "url"
+    return "title" if weight >= _TITLE_WEIGHT else "near_copy"
+
+
+def _main_companies(mentions: Sequence[Mention]) -> list[int]:
+    in_title = [mention.company_id for mention in mentions if mention.in_title]
+    return in_title or [mention.company_id for mention in mentions]
+
+
+def _signed_hash(text: str) -> int:
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True
+    )

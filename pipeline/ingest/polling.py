@@ -1,0 +1,272 @@
+"""Polling: fetch, parse, judge and store, each feed's outcome with its articles in one transaction.
+
+Requests run at once across hosts and one after the other on each; results are stored in batches meanwhile. Feeds that
+fail as they would without a network are settled last, when the whole run can say whose fault it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ParseError
+from pipeline.ingest.addresses import read_allowed
+from pipeline.ingest.answer import Answer, Request
+from pipeline.ingest.articles import Prepared, Rejected
+from pipeline.ingest.fetch import Fetcher
+from pipeline.ingest.judge import Judged, judge_document, wanted_aliases, wanted_keys
+from pipeline.ingest.links import host_of
+from pipeline.ingest.outcome import Outcome, decide, egress_is_down, excuse, is_network_error, needs_parsing
+from pipeline.ingest.parse_pool import ParsePool
+from pipeline.store import articles, feeds
+from pipeline.types import Report
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+    from pipeline.settings import Settings
+
+# Between two requests to one host, seconds: several feed hosts answer 429 to more.
+HOST_PAUSE_S = 1.0
+# Feeds per transaction at most, when they bring few items.
+BATCH_FEEDS = 200
+
+
+@dataclass(slots=True)
+class IngestReport(Report):
+    """What a run did. Feeds by outcome, items by the conservation law, and what grouping made of the new ones."""
+
+    feeds: int = 0
+    ok: int = 0
+    not_modified: int = 0
+    same_body: int = 0
+    error: int = 0
+    egress_down: int = 0
+    seen: int = 0
+    new: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    stories: int = 0
+    copies: int = 0
+    mentions: int = 0
+
+
+@dataclass(slots=True)
+class Polled:
+    """A feed, what its server said, and what the parser made of it."""
+
+    feed: feeds.StoredFeed
+    answer: Answer
+    prepared: Prepared | None = None
+    parse_error: ParseError | None = None
+
+    @property
+    def feed_id(self) -> int:
+        return self.feed.state.feed_id
+
+    @property
+    def items(self) -> int:
+        return self.prepared.seen if self.prepared else 0
+
+
+@dataclass(slots=True)
+class Polling:
+    """One run over some feeds."""
+
+    engine: Engine
+    settings: Settings
+    as_of: datetime
+    report: IngestReport
+    waiting: list[Polled] = field(default_factory=list)
+    suspects: list[Polled] = field(default_factory=list)
+    hosts: dict[str, bool] = field(default_factory=dict)
+
+    async def poll(self, feed_ids: Sequence[int]) -> None:
+        with self.engine.begin() as connection:
+            stored = feeds.load_feeds(connection, feed_ids)
+        by_host: dict[str, list[feeds.StoredFeed]] = {}
+        for feed in stored.values():
+            by_host.setdefault(host_of(feed.state.url), []).append(feed)
+        allowed = read_allowed(self.settings.fetch_allow_private)
+        connections = self.settings.fetch_connections
+        gate = asyncio.Semaphore(connections)
+        fetcher = Fetcher(timeout_s=self.settings.fetch_timeout_s, connections=connections, allowed=allowed)
+        async with fetcher, ParsePool(self.settings.parse_processes) as pool, asyncio.TaskGroup() as tasks:
+            done: asyncio.Queue[Polled | None] = asyncio.Queue(maxsize=connections)
+            writer = tasks.create_task(self._write(done))
+            polls = [
+                tasks.create_task(self._poll_host(own, fetcher, pool, gate, done)) for own in by_host.values()
+            ]
+            await asyncio.wait(polls)
+            await done.put(None)
+            await writer
+        self._settle_suspects()
+
+    async def _poll_host(
+        self,
+        own: list[feeds.StoredFeed],
+        fetcher: Fetcher,
+        pool: ParsePool,
+        gate: asyncio.Semaphore,
+        done: asyncio.Queue[Polled | None],
+    ) -> None:
+        """The feeds of one host, one after the other."""
+        for n, feed in enumerate(own):
+            if n:
+                await asyncio.sleep(HOST_PAUSE_S)
+            async with gate:
+                answer = await fetcher.get(_request(feed, self.settings.fetch_user_agent))
+            await done.put(await self._parse(Polled(feed, answer), pool))
+            if answer.status == 429 and self.settings.fetch_retry_after_scope == "host":
+                break  # the rest of the host's feeds stay due, and the host rests
+
+    async def _parse(self, polled: Polled, pool: ParsePool) -> Polled:
+        answer, feed = polled.answer, polled.feed
+        if needs_parsing(answer, feed.state):
+            try:
+                polled.prepared = await pool.prepare(
+                    answer.body, answer.headers, answer.url, feed.options, self.as_of
+                )
+            except ParseError as error:
+                polled.parse_error = error
+        answer.body = b""  # it may be large, and its batch may wait
+        return polled
+
+    async def _write(self, done: asyncio.Queue[Polled | None]) -> None:
+        """Collect polls into batches of about 1,000 items and store each in a transaction, off the event loop."""
+        while (polled := await done.get()) is not None:
+            (self.suspects if self._is_suspect(polled) else self.waiting).append(polled)
+            if (
+                sum(waiting.items for waiting in self.waiting) >= articles.BATCH_ROWS
+                or len(self.waiting) >= BATCH_FEEDS
+            ):
+                batch, self.waiting = self.waiting, []
+                await asyncio.to_thread(self._store, batch)
+        if self.waiting:
+            await asyncio.to_thread(self._store, self.waiting)
+
+    def _is_suspect(self, polled: Polled) -> bool:
+        """Whether it failed as it would without a network; kept back until the whole run can be judged."""
+        outcome = decide(polled.answer, polled.feed.state, self.as_of)
+        host = host_of(polled.feed.state.url)
+        self.hosts[host] = self.hosts.get(host, True) and is_network_error(outcome)
+        return is_network_error(outcome)
+
+    def _settle_suspects(self) -> None:
+        if self.suspects:
+            self._store(self.suspects, blameless=egress_is_down(self.hosts))
+
+    def _store(self, batch: list[Polled], blameless: bool = False) -> None:
+        with self.engine.begin() as connection:
+            locked = feeds.load_feeds(connection, [polled.feed_id for polled in batch], lock=True)
+            judged = _store_articles(connection, batch, self.as_of)
+            outcomes = [self._outcome(polled, locked[polled.feed_id], judged, blameless) for polled in batch]
+            feeds.save_states(connection, [outcome.state for outcome in outcomes])
+            polls = [
+                _poll_row(polled, outcome, judged.get(polled.feed_id), self.as_of)
+                for polled, outcome in zip(batch, outcomes, strict=True)
+            ]
+            feeds.save_polls(connection, polls)
+            for outcome in outcomes:
+                if outcome.host_until:
+                    reason = outcome.state.next_due_reason or "429"
+                    feeds.rest_host(connection, host_of(outcome.state.url), outcome.host_until, reason)
+        for poll in polls:
+            _count(self.report, poll)
+
+    def _outcome(
+        self, polled: Polled, feed: feeds.StoredFeed, judged: dict[int, Judged], blameless: bool
+    ) -> Outcome:
+        state, prepared = feed.state, polled.prepared
+        if prepared is not None:
+            found = judged[polled.feed_id]
+            state = replace(
+                state, identity_policy=prepared.identity_policy,
+                median_gap_s=prepared.median_gap_s or state.median_gap_s,
+                usual_body_chars=prepared.usual_body_chars or state.usual_body_chars,
+                last_new_item_at=self.as_of if found.new else state.last_new_item_at,
+            )  # fmt: skip
+        outcome = decide(
+            polled.answer, state, self.as_of, parsed=prepared is not None, parse_error=polled.parse_error,
+            new_hints=prepared.hints if prepared else None, scope=self.settings.fetch_retry_after_scope,
+        )  # fmt: skip
+        return excuse(outcome, feed.state, self.as_of) if blameless else outcome
+
+
+def _request(feed: feeds.StoredFeed, user_agent: str) -> Request:
+    state = feed.state
+    return Request(
+        state.url, feed.user_agent or user_agent, state.etag, state.last_modified, state.validators_url
+    )
+
+
+def _store_articles(connection: Connection, batch: Iterable[Polled], as_of: datetime) -> dict[int, Judged]:
+    """Judge and store the documents of a batch; the counts per feed obey the conservation law."""
+    documents = {polled.feed_id: polled.prepared for polled in batch if polled.prepared is not None}
+    by_key = articles.find_by_key(connection, wanted_keys(documents))
+    by_alias = articles.find_by_alias(connection, wanted_aliases(documents, by_key))
+    judged = {
+        feed_id: judge_document(feed_id, document, by_key, by_alias, as_of)
+        for feed_id, document in documents.items()
+    }
+    new = [
+        articles.NewArticle(feed_id, key, draft, as_of)
+        for feed_id, found in judged.items()
+        for key, draft in found.new
+    ]
+    ids, refused = articles.insert_articles(connection, new)
+    _settle_refused(judged, new, ids, refused)
+    revisions = [
+        articles.Revision(article_id, draft)
+        for found in judged.values()
+        for article_id, draft in found.revised
+    ]
+    articles.revise_articles(connection, revisions, as_of)
+    rejects = [(feed_id, reject) for feed_id, found in judged.items() for reject in found.rejects]
+    articles.insert_rejects(connection, rejects, as_of)
+    return judged
+
+
+def _settle_refused(
+    judged: dict[int, Judged],
+    new: list[articles.NewArticle],
+    ids: dict[tuple[int, bytes], int],
+    refused: list[tuple[articles.NewArticle, str]],
+) -> None:
+    """Rows that the database refused become rejects, rows that another run stored meanwhile are unchanged."""
+    for article, reason in refused:
+        found = judged[article.feed_id]
+        found.new.remove((article.item_key, article.draft))
+        found.rejects.append(Rejected("database", reason, article.draft.title))
+    turned_away = {(article.feed_id, article.item_key) for article, _ in refused}
+    for article in new:
+        place = (article.feed_id, article.item_key)
+        if place not in ids and place not in turned_away:
+            judged[article.feed_id].new.remove((article.item_key, article.draft))
+            judged[article.feed_id].unchanged += 1
+
+
+def _poll_row(polled: Polled, outcome: Outcome, judged: Judged | None, as_of: datetime) -> feeds.Poll:
+    answer = polled.answer
+    poll = feeds.Poll(
+        polled.feed_id, as_of, answer.duration_ms, outcome.kind, answer.status, answer.wire_bytes, answer.body_bytes,
+        outcome.error_class, outcome.error_message,
+    )  # fmt: skip
+    if judged is None or polled.prepared is None:
+        return poll
+    return replace(
+        poll, seen=polled.prepared.seen, new=len(judged.new), revised=len(judged.revised), unchanged=judged.unchanged,
+        duplicate=judged.duplicates, rejected=len(judged.rejects), warnings=polled.prepared.warnings,
+        bad_dates=sum(draft.date_status != "ok" for _, draft in judged.new),
+    )  # fmt: skip
+
+
+def _count(report: IngestReport, poll: feeds.Poll) -> None:
+    setattr(report, poll.outcome, getattr(report, poll.outcome) + 1)
+    for name in ("seen", "new", "revised", "unchanged", "duplicate", "rejected"):
+        setattr(report, name, getattr(report, name) + getattr(poll, name))

@@ -1,0 +1,119 @@
+"""The ingest step: due feeds -> answers -> articles -> stories. Orders effects and owns transactions; decides nothing.
+
+    poll (pipeline.ingest.polling): fetch -> parse -> judge -> store, one transaction per batch of feeds
+    group (pipeline.ingest.group): what has no story yet, in transactions of its own
+
+Killed anywhere, nothing is lost: a feed's state is written in the transaction that stores its articles, so a poll
+is repeated rather than forgotten; articles without a story are grouped by the next run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.ingest import company_csv, group, importing, lists
+from pipeline.ingest.links import host_of
+from pipeline.ingest.polling import IngestReport, Polling
+from pipeline.ingest.upkeep import feed_health, prune
+from pipeline.store import companies, feeds
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from pipeline.settings import Settings
+
+__all__ = [
+    "due_shards",
+    "feed_health",
+    "import_articles",
+    "import_companies",
+    "ingest",
+    "ingest_feeds",
+    "prune",
+    "sync_companies",
+    "sync_feeds",
+]
+
+
+def sync_feeds(engine: Engine, path: Path, *, as_of: datetime) -> dict[str, int]:
+    """Make the feeds those of feeds.toml. Raises FileMistakes with every mistake in it."""
+    entries = lists.read_feeds(path)
+    with engine.begin() as connection:
+        return feeds.sync(connection, entries, as_of)
+
+
+def sync_companies(engine: Engine, path: Path, *, as_of: datetime) -> dict[str, int]:
+    """Make the watch list that of companies.toml. Raises FileMistakes with every mistake in it."""
+    entries = lists.read_companies(path)
+    with engine.begin() as connection:
+        return companies.sync(connection, entries, as_of)
+
+
+def import_companies(engine: Engine, path: Path, *, as_of: datetime) -> dict[str, int]:
+    """Add the companies of a CSV list (origin import); companies.toml wins where both name one."""
+    entries = company_csv.read_company_csv(path)
+    with engine.begin() as connection:
+        return companies.sync(connection, entries, as_of, origin="import")
+
+
+def due_shards(engine: Engine, *, as_of: datetime, shards: int) -> list[list[int]]:
+    """Ids of the feeds that are due, in at most `shards` lists; all feeds of a host are in one list."""
+    with engine.connect() as connection:
+        resting = feeds.resting_hosts(connection, as_of)
+        due = [(feed_id, host_of(url)) for feed_id, url in feeds.due_feeds(connection, as_of)]
+    by_host: dict[str, list[int]] = {}
+    for feed_id, host in due:
+        if host not in resting:
+            by_host.setdefault(host, []).append(feed_id)
+    filled: list[list[int]] = [[] for _ in range(shards)]
+    for ids in sorted(by_host.values(), key=len, reverse=True):
+        min(filled, key=len).extend(ids)
+    return [ids for ids in filled if ids]
+
+
+def ingest(engine: Engine, *, settings: Settings, as_of: datetime) -> IngestReport:
+    """Everything that is due, in one go."""
+    ids = [feed_id for shard in due_shards(engine, as_of=as_of, shards=1) for feed_id in shard]
+    return ingest_feeds(engine, ids, settings=settings, as_of=as_of)
+
+
+def ingest_feeds(
+    engine: Engine, feed_ids: Sequence[int], *, settings: Settings, as_of: datetime
+) -> IngestReport:
+    """Poll the given feeds whether due or not, store what they bring, group all that waits for a story.
+
+    A feed's failure is a row, never an exception; DatabaseError and ConfigurationError are raised.
+    """
+    report = IngestReport(feeds=len(feed_ids))
+    if feed_ids:
+        _run(Polling(engine, settings, as_of, report), feed_ids)
+    grouped = group.group_waiting(engine)
+    report.stories, report.copies, report.mentions = grouped.stories, grouped.copies, grouped.mentions
+    return report
+
+
+def import_articles(
+    engine: Engine,
+    path: Path,
+    *,
+    settings: Settings,
+    as_of: datetime,
+    progress: Callable[[int], None] = lambda done: None,
+) -> importing.ImportReport:
+    """Store an archive (CSV, JSON lines or Parquet) as history, with stories and mentions. See pipeline.ingest.importing."""
+    return importing.import_articles(engine, path, as_of=as_of, progress=progress)
+
+
+def _run(polling: Polling, feed_ids: Sequence[int]) -> None:
+    """Run the loop; of several exceptions at once (all of the database, since feeds raise none) the first is raised."""
+    try:
+        asyncio.run(polling.poll(feed_ids))
+    except BaseExceptionGroup as group_:
+        error: BaseException = group_
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

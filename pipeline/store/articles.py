@@ -1,0 +1,205 @@
+"""Articles: what is stored of an item, how it is found again, and the rows that cannot be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from pipeline.ingest.articles import Draft, Rejected, event_time, is_late
+from pipeline.ingest.identity import Known
+from pipeline.ingest.text import one_line
+from pipeline.ingest.titles import says_correction
+from pipeline.store.engine import sql
+
+# Rows per statement: beyond about 1,000 the gain per row is gone and a poison row costs more to find.
+BATCH_ROWS = 1_000
+SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class NewArticle:
+    """A draft on its way into the table. `available_at` None: when it is seen; imports give the published time."""
+
+    feed_id: int
+    item_key: bytes
+    draft: Draft
+    first_seen_at: datetime
+    available_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A new state of a stored article."""
+
+    article_id: int
+    draft: Draft
+
+
+def find_by_key(
+    connection: Connection, wanted: Sequence[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], Known]:
+    """Stored articles under (feed_id, item_key)."""
+    if not wanted:
+        return {}
+    rows = connection.execute(
+        sql("articles_known"), {"feed_ids": [feed for feed, _ in wanted], "keys": [key for _, key in wanted]}
+    )
+    return {(row.feed_id, bytes(row.item_key)): _known(row) for row in rows}
+
+
+def find_by_alias(
+    connection: Connection, wanted: Sequence[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], list[Known]]:
+    """Stored articles that hold (feed_id, alias hash)."""
+    found: dict[tuple[int, bytes], list[Known]] = {}
+    if not wanted:
+        return found
+    rows = connection.execute(
+        sql("articles_known_by_alias"),
+        {"feed_ids": [feed for feed, _ in wanted], "hashes": [key for _, key in wanted]},
+    )
+    for row in rows:
+        found.setdefault((row.feed_id, bytes(row.alias_hash)), []).append(_known(row))
+    return found
+
+
+def insert_articles(
+    connection: Connection, articles: Sequence[NewArticle]
+) -> tuple[dict[tuple[int, bytes], int], list[tuple[NewArticle, str]]]:
+    """Store articles with their first revisions and aliases.
+
+    Returns ids by (feed_id, item_key), without those that another run stored meanwhile, and the rows that the
+    database refuses, each with the reason: a batch with a poison row is halved until only that row is left out.
+    """
+    ids: dict[tuple[int, bytes], int] = {}
+    refused: list[tuple[NewArticle, str]] = []
+    for start in range(0, len(articles), BATCH_ROWS):
+        _insert_or_halve(connection, articles[start : start + BATCH_ROWS], ids, refused)
+    return ids, refused
+
+
+def revise_articles(connection: Connection, revisions: Sequence[Revision], seen_at: datetime) -> None:
+    """Add states to stored articles, and the names they came under this time."""
+    if not revisions:
+        return
+    drafts = [revision.draft for revision in revisions]
+    connection.execute(
+        sql("articles_revise"),
+        {
+            "article_id": [revision.article_id for revision in revisions],
+            "title": [draft.title for draft in drafts],
+            "summary": [draft.summary for draft in drafts],
+            "body": [draft.body for draft in drafts],
+            "content_hash": [draft.content_hash for draft in drafts],
+            "is_correction": [says_correction(draft.title, draft.summary) for draft in drafts],
+            "seen_at": seen_at,
+        },
+    )
+
+
+def insert_rejects(
+    connection: Connection, rejects: Iterable[tuple[int, Rejected]], seen_at: datetime
+) -> None:
+    """Store items that could not become articles, with their feeds."""
+    rows = [
+        {"feed_id": feed_id, "seen_at": seen_at, "reason": reject.reason,
+         "detail": one_line(reject.detail, 300), "excerpt": one_line(reject.excerpt, 500)}
+        for feed_id, reject in rejects
+    ]  # fmt: skip
+    if rows:
+        connection.execute(
+            sa.text(
+                "insert into article_rejects (feed_id, seen_at, reason, detail, excerpt)"
+                " values (:feed_id, :seen_at, :reason, :detail, :excerpt)"
+            ),
+            rows,
+        )
+
+
+def _insert_or_halve(
+    connection: Connection,
+    articles: Sequence[NewArticle],
+    ids: dict[tuple[int, bytes], int],
+    refused: list[tuple[NewArticle, str]],
+) -> None:
+    try:
+        with connection.begin_nested():
+            stored = _insert(connection, articles)
+    except OperationalError:
+        raise
+    except (DBAPIError, ValueError) as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise
+        if len(articles) == 1:
+            refused.append((articles[0], refusal(error)))
+            return
+        half = len(articles) // 2
+        _insert_or_halve(connection, articles[:half], ids, refused)
+        _insert_or_halve(connection, articles[half:], ids, refused)
+    else:
+        ids.update(stored)
+
+
+def _insert(connection: Connection, articles: Sequence[NewArticle]) -> dict[tuple[int, bytes], int]:
+    rows = [article_row(article) for article in articles]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    stored = {
+        (row.feed_id, bytes(row.item_key)): row.id
+        for row in connection.execute(sql("articles_insert"), columns)
+    }
+    aliases = [
+        (article.feed_id, alias, stored[article.feed_id, article.item_key], kind)
+        for article in articles
+        if (article.feed_id, article.item_key) in stored
+        for kind, alias in article.draft.aliases
+    ]
+    if aliases:
+        feed_id, alias_hash, article_id, kind = map(list, zip(*aliases, strict=True))
+        connection.execute(
+            sql("articles_insert_aliases"),
+            {"feed_id": feed_id, "alias_hash": alias_hash, "article_id": article_id, "kind": kind},
+        )
+    return stored
+
+
+def article_row(article: NewArticle) -> dict[str, Any]:
+    """The columns of table articles for a draft; lists joined by the unit separator."""
+    draft, seen_at = article.draft, article.first_seen_at
+    return {
+        "feed_id": article.feed_id, "item_key": article.item_key, "guid": draft.guid, "url": draft.url,
+        "url_key": draft.url_key, "source": draft.source, "title": draft.title, "summary": draft.summary,
+        "body": draft.body, "author": draft.author, "categories": SEPARATOR.join(draft.categories) or None,
+        "language": draft.language, "language_p": draft.language_p, "published_raw": draft.published_raw,
+        "published_at": draft.published_at, "tz_source": draft.tz_source, "date_status": draft.date_status,
+        "first_seen_at": seen_at, "event_at": event_time(draft.published_at or article.available_at, seen_at),
+        "available_at": article.available_at or seen_at,
+        "backfilled": article.available_at is not None or is_late(draft.published_at, seen_at),
+        "content_hash": draft.content_hash, "corrected": says_correction(draft.title, draft.summary),
+        "flags": SEPARATOR.join(draft.flags) or None,
+    }  # fmt: skip
+
+
+def refusal(error: Exception) -> str:
+    """Why the database did not take a row, in one line."""
+    original = getattr(error, "orig", None) or error
+    return one_line(f"{type(original).__name__}: {original}", 300)
+
+
+def _known(row: Row[Any]) -> Known:
+    hashes = frozenset(bytes(value) for value in row.hashes) if row.hashes else frozenset()
+    return Known(
+        row.id,
+        bytes(row.item_key),
+        row.title,
+        bytes(row.content_hash),
+        row.published_at,
+        row.first_seen_at,
+        row.revision,
+        hashes,
+    )

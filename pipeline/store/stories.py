@@ -1,0 +1,195 @@
+"""Stories: articles that wait for theirs, candidates for it, and the rows that a grouped batch leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from pipeline.ingest.mentions import Mention
+from pipeline.ingest.stories import CANDIDATE_LIMIT, WINDOW
+from pipeline.store.engine import sql
+
+# Two runs that group at once would each begin a story with their copy of it; grouping is short, so they take turns.
+GROUPING_LOCK = 0x5708155
+# Rows read per band: a template used by thousands of articles must not cost more than this.
+BAND_LIMIT = 48
+ROADS = ("url", "title", "near_copy")
+TITLE_BAND = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A stored article without a story."""
+
+    id: int
+    source: str
+    url_key: bytes | None
+    title: str
+    summary: str
+    body: str | None
+    language: str | None
+    first_seen_at: datetime
+    available_at: datetime
+    backfilled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Under which keys an article looks for its story: band -> hash (band 16: the folded title), and its link."""
+
+    bands: Mapping[int, int]
+    url_key: bytes | None
+    available_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStory:
+    """A candidate; `road` is url, title or near_copy."""
+
+    story_id: int
+    road: str
+    title: str
+    text: str
+    available_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewStory:
+    """A story that begins with an article."""
+
+    id: int
+    article: Waiting
+    text: str
+    text_hash: bytes
+    bands: Mapping[int, int]
+
+
+def lock_grouping(connection: Connection) -> None:
+    """Wait for our turn; held until the transaction ends."""
+    connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": GROUPING_LOCK})
+
+
+def ungrouped(connection: Connection, limit: int) -> list[Waiting]:
+    """Articles that wait for a story, in the order they were stored; a killed run leaves some."""
+    rows = connection.execute(sql("stories_ungrouped"), {"limit": limit})
+    return [
+        Waiting(
+            row.id, row.source, _bytes(row.url_key), row.title, row.summary, row.body, row.language,
+            row.first_seen_at, row.available_at, row.backfilled,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def candidates(
+    connection: Connection, wanted: Sequence[Keys], window: timedelta = WINDOW
+) -> list[list[FoundStory]]:
+    """For each of `wanted`, stored stories that share a key with it, the most promising first."""
+    bands = [
+        (n, band, value, keys.available_at)
+        for n, keys in enumerate(wanted)
+        for band, value in keys.bands.items()
+    ]
+    links = [(n, keys.url_key, keys.available_at) for n, keys in enumerate(wanted) if keys.url_key]
+    parameters = {
+        **_columns(("n", "band", "hash", "at"), bands),
+        **_columns(("url_n", "url_key", "url_at"), links),
+        "window": window,
+        "limit": CANDIDATE_LIMIT,
+        "band_limit": BAND_LIMIT,
+    }
+    found: list[list[FoundStory]] = [[] for _ in wanted]
+    for row in connection.execute(sql("stories_candidates"), parameters):
+        found[row.n].append(FoundStory(row.story_id, ROADS[row.road], row.title, row.text, row.available_at))
+    return found
+
+
+def next_ids(connection: Connection, count: int) -> list[int]:
+    """Ids for stories to be."""
+    query = "select nextval(pg_get_serial_sequence('stories', 'id')) from generate_series(1, :count)"
+    return list(connection.execute(sa.text(query), {"count": count}).scalars())
+
+
+def insert_stories(connection: Connection, stories: Sequence[NewStory]) -> None:
+    """Store stories and the keys under which later copies find them."""
+    if not stories:
+        return
+    connection.execute(
+        sql("stories_insert"),
+        {
+            "id": [story.id for story in stories],
+            "article_id": [story.article.id for story in stories],
+            "title": [story.article.title for story in stories],
+            "text": [story.text for story in stories],
+            "text_hash": [story.text_hash for story in stories],
+            "language": [story.article.language for story in stories],
+            "first_seen_at": [story.article.first_seen_at for story in stories],
+            "available_at": [story.article.available_at for story in stories],
+            "backfilled": [story.article.backfilled for story in stories],
+        },
+    )
+    bands = [
+        (band, value, story.article.id, story.article.available_at)
+        for story in stories
+        for band, value in story.bands.items()
+    ]
+    connection.execute(
+        sql("stories_insert_bands"), _columns(("band", "hash", "article_id", "seen_at"), bands)
+    )
+
+
+def join_articles(connection: Connection, joined: Sequence[tuple[int, int, str]]) -> None:
+    """(article_id, story_id, road) for each article of a batch; stories that grew are counted anew."""
+    connection.execute(sql("stories_join"), _columns(("article_id", "story_id", "road"), joined))
+    grown = sorted({story_id for _, story_id, road in joined if road != "first"})
+    if grown:
+        connection.execute(sql("stories_recount"), {"story_ids": grown})
+
+
+def insert_mentions(connection: Connection, mentions: Iterable[tuple[int, Mention]]) -> None:
+    """Store companies found in articles: (article_id, mention)."""
+    rows = [
+        (article_id, found.company_id, found.relevance, found.in_title, found.hits, json.dumps(found.spans))
+        for article_id, found in mentions
+    ]
+    if rows:
+        names = ("article_id", "company_id", "relevance", "in_title", "hits", "spans")
+        connection.execute(sql("stories_insert_mentions"), _columns(names, rows))
+
+
+def insert_novelties(connection: Connection, rows: Sequence[tuple[int, int, tuple[float, ...]]]) -> None:
+    """Store (story_id, company_id, shares by horizon)."""
+    if rows:
+        flat = [(story_id, company_id, *shares) for story_id, company_id, shares in rows]
+        connection.execute(
+            sql("stories_insert_novelties"),
+            _columns(("story_id", "company_id", "n0", "n1", "n2", "n3", "n4"), flat),
+        )
+
+
+def texts_of_companies(connection: Connection, company_ids: Sequence[int], since: datetime) -> list[Row[Any]]:
+    """(company_id, available_at, text) of stories since then, oldest first."""
+    return list(
+        connection.execute(sql("stories_of_companies"), {"company_ids": list(company_ids), "since": since})
+    )
+
+
+def forget_bands(connection: Connection, before: datetime) -> int:
+    """Drop copy keys that no article can meet any more."""
+    return connection.execute(
+        sa.text("delete from article_bands where seen_at < :before"), {"before": before}
+    ).rowcount
+
+
+def _columns(names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
