@@ -29,8 +29,7 @@ class AppriseSender:
         """Title and plain text. Apprise says only yes or no; what it logs meanwhile gives the reason."""
         import apprise
 
-        # its own log lines may show parts of the address; ours go through `hide`
-        logging.getLogger("apprise").propagate = False
+        _HIDING.keep_out(secrets_in(self.url))
         target = apprise.Apprise()
         if not target.add(self.url):
             raise TemporaryDeliveryError(
@@ -50,6 +49,28 @@ class AppriseSender:
             why = hide("; ".join(reasons[-2:]) or "no reason given", *secrets_in(self.url))
             raise TemporaryDeliveryError(f"{target[0].service_name} did not take it ({why})")
         return Sent(f"apprise:{message.key}")
+
+
+class _Hiding(logging.Filter):
+    """Takes addresses out of the log lines of Apprise and of the HTTP library under it."""
+
+    LOGGERS = ("apprise", "urllib3.connectionpool")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: list[str] = []
+
+    def keep_out(self, secrets: list[str]) -> None:
+        self.secrets = sorted({*self.secrets, *secrets}, key=len, reverse=True)
+        for name in self.LOGGERS:
+            logging.getLogger(name).addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = hide(record.getMessage(), *self.secrets), ()
+        return True
+
+
+_HIDING = _Hiding()
 
 
 def secrets_in(url: str) -> list[str]:

@@ -4,6 +4,7 @@ message per event. A resend looks first whether the message arrived, by the key 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ HOPELESS = frozenset(
 )
 # The message to edit is gone or too old: a new one is posted instead.
 NO_EDIT = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
+# The client logs webhook addresses, and on a lost connection posts again, which may be twice.
+_QUIET: dict[str, Any] = {"logger": logging.Logger("slack", logging.CRITICAL + 1), "retry_handlers": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class SlackBotSender:
 
     def send(self, message: Message, occasion: Occasion) -> Sent:
         with _slack_errors(self.token):
-            client = WebClient(self.token, base_url=self.base_url, timeout=int(TIMEOUT_S))
+            client = WebClient(self.token, base_url=self.base_url, timeout=int(TIMEOUT_S), **_QUIET)
             if occasion.thread:
                 return self._go_on(client, message, occasion, occasion.thread)
             return self._open(client, message, occasion)
@@ -119,7 +122,7 @@ class SlackWebhookSender:
 
     def send(self, message: Message, occasion: Occasion) -> Sent:
         with _slack_errors(self.url):
-            client = WebhookClient(self.url, timeout=int(TIMEOUT_S))
+            client = WebhookClient(self.url, timeout=int(TIMEOUT_S), **_QUIET)
             answer = client.send(text=escape(message.summary), blocks=list(message.blocks))
         if answer.status_code == 200:
             return Sent(f"webhook:{message.key}")

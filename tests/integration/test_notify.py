@@ -1,0 +1,532 @@
+"""The outbox against a real mail server and a Slack-shaped one: in order, once, and one dead receiver harms no other."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notify_sinks import MailSink, SlackSink, free_port
+from notify_world import START, World, later, make_world, payload
+from sqlalchemy.engine import Engine
+
+from pipeline.notify import step
+from pipeline.store import notifications
+
+MAIL_AND_SLACK = """
+[receivers.mail]
+kind = "email"
+to = ["risk@bank.example", "duty@bank.example"]
+
+[receivers.slack]
+kind = "slack"
+channel = "C01"
+
+[[routes]]
+receivers = ["mail", "slack"]
+"""
+
+
+@pytest.fixture
+def mail() -> Iterator[MailSink]:
+    with MailSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackSink]:
+    with SlackSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink) -> World:
+    return make_world(
+        engine,
+        tmp_path,
+        MAIL_AND_SLACK,
+        smtp_host="127.0.0.1",
+        smtp_port=mail.port,
+        slack_bot_token="xoxb-test",
+        slack_api_url=slack.api_url,
+    )
+
+
+def counts(report: step.NotifyReport) -> dict[str, int]:
+    return {name: value for name, value in report.as_dict().items() if value}
+
+
+def test_an_episode_is_one_thread_of_mails_and_one_slack_message(
+    world: World, mail: MailSink, slack: SlackSink
+) -> None:
+    alert = world.raise_alert(severity="warning")
+    assert world.tell(alert, severity="warning", evidence={**payload(), "severity": "warning"}) == 2
+    assert counts(world.notify()) == {"sent": 2}
+    world.tell(alert, "rise", at=later(minutes=30))
+    assert counts(world.notify(later(minutes=30))) == {"sent": 2}
+    world.tell(alert, "resolve", at=later(hours=6))
+    assert counts(world.notify(later(hours=6))) == {"sent": 2}
+
+    assert [subject.split(" · ")[0] for subject in mail.subjects()] == ["Warning", "Now critical", "Resolved"]
+    first, rise, resolve = mail.mails
+    assert first["In-Reply-To"] is None
+    assert rise["References"] == resolve["References"] == first["Message-ID"]
+    assert len({m["Message-ID"] for m in mail.mails}) == 3
+    assert mail.recipients[0] == ["risk@bank.example", "duty@bank.example"]
+    assert "rose to critical" in resolve.get_body(("plain",)).get_content()
+
+    root, *replies = slack.messages
+    assert [reply["thread_ts"] for reply in replies] == [root["ts"], root["ts"]]
+    assert [reply["reply_broadcast"] for reply in replies] == [True, False]
+    assert root["edits"] == 2
+    assert "🟢 Resolved · Nordbank" in slack.text_of(root)
+    assert "Calm again after 6 h" in slack.text_of(root)
+    assert len(set(slack.keys())) == 3
+    assert slack.tokens == {"Bearer xoxb-test"}
+    assert "unfurl_links" in root
+    assert set(world.rows("state")) == {("sent",)}
+
+
+def test_running_again_changes_nothing(world: World, mail: MailSink, slack: SlackSink) -> None:
+    alert = world.raise_alert()
+    world.tell(alert)
+    world.notify()
+    assert counts(world.notify()) == {}
+    assert (len(mail.mails), len(slack.messages)) == (1, 1)
+    with world.engine.begin() as connection:
+        event = world.run("select id from alert_events")[0][0]
+        again = notifications.write_outbox(
+            connection, alert, event, "open", [step.notifications.Delivery("mail", START)], payload(), START
+        )
+    assert again == 0
+
+
+def test_the_outbox_is_part_of_the_callers_transaction(world: World) -> None:
+    deliveries = [notifications.Delivery("mail", START)]
+    with world.engine.connect() as connection:
+        assert notifications.write_message(connection, "operator", "x", deliveries, {}, START) == 1
+        connection.rollback()
+    assert world.rows() == []
+
+
+def test_a_dead_receiver_holds_back_nobody_and_is_tried_again(
+    world: World, mail: MailSink, slack: SlackSink
+) -> None:
+    for name in ("Nordbank", "Halvorsen", "Kestrel"):
+        world.tell(world.raise_alert(name))
+    mail.answer = lambda _: "451 try later"
+    report = world.notify()
+    assert counts(report) == {"sent": 3, "retry": 1}
+    assert len(slack.messages) == 3
+    # the first failure ended its turn: the other two were not tried
+    assert [row for row in world.rows() if row[0] == "mail"] == [
+        ("mail", "open", "pending", 1),
+        ("mail", "open", "pending", 0),
+        ("mail", "open", "pending", 0),
+    ]
+    assert "451 try later" in world.rows("error")[0][0]
+    assert counts(world.notify(later(seconds=30))) == {"retry": 1}
+    mail.answer = lambda _: None
+    assert counts(world.notify(later(minutes=5))) == {"sent": 3}
+    assert len(mail.mails) == 3
+    assert set(world.rows("state, error")) == {("sent", None)}
+
+
+def test_a_server_that_hangs_up_or_is_not_there_is_tried_again(
+    engine: Engine, tmp_path: Path, slack: SlackSink
+) -> None:
+    world = make_world(
+        engine, tmp_path, MAIL_AND_SLACK, smtp_host="127.0.0.1", smtp_port=free_port(),
+        slack_bot_token="xoxb-test", slack_api_url=slack.api_url,
+    )  # fmt: skip
+    world.tell(world.raise_alert())
+    assert counts(world.notify()) == {"sent": 1, "retry": 1}
+    assert "cannot be reached" in world.rows("error")[0][0]
+
+
+def test_given_up_after_a_day_told_to_the_operator_and_brought_back(
+    world: World, mail: MailSink, slack: SlackSink
+) -> None:
+    world.settings = world.settings.model_copy(update={"operator_receiver": "slack"})
+    world.tell(world.raise_alert())
+    mail.answer = lambda _: "451 try later"
+    world.notify()
+    at, tries = START, 0
+    while ("mail", "open", "pending") in world.rows("receiver, kind, state"):
+        at += timedelta(minutes=15)
+        world.notify(at)
+        tries += 1
+        assert tries < 200
+    assert timedelta(hours=22) < at - START < timedelta(hours=26)
+    assert world.rows("receiver, kind, state")[0] == ("mail", "open", "failed")
+    world.notify(at)
+    told = " ".join(slack.text_of(message) for message in slack.messages)
+    assert "A message to mail was given up" in told
+    assert "mail takes no messages" in told
+    # once a day, not at each try
+    assert len(slack.messages) <= 1 + 1 + 2
+
+    mail.answer = lambda _: None
+    with world.engine.begin() as connection:
+        assert notifications.requeue_failed(connection, at) == 1
+    assert counts(world.notify(at)) == {"sent": 1}
+    assert len(mail.mails) == 1
+
+
+def test_a_refusal_for_good_is_failed_at_once_and_the_rest_goes_out(world: World, mail: MailSink) -> None:
+    for name in ("Nordbank", "Halvorsen"):
+        world.tell(world.raise_alert(name), deliveries=[notifications.Delivery("mail", START)])
+    refusals = iter(["554 looks like spam"])
+    mail.answer = lambda _: next(refusals, None)
+    assert counts(world.notify()) == {"sent": 1, "failed": 1}
+    assert world.rows("state") == [("failed",), ("sent",)]
+    assert "554" in world.rows("error")[0][0]
+
+
+def test_refused_recipients(world: World, mail: MailSink) -> None:
+    mail.refuse = {"duty@bank.example"}
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("mail", START)])
+    world.notify()
+    assert world.rows("state, error") == [("sent", "1 of 2 recipients were refused")]
+    mail.refuse = {"duty@bank.example", "risk@bank.example"}
+    world.tell(world.raise_alert("Halvorsen"), deliveries=[notifications.Delivery("mail", START)])
+    world.notify()
+    [state, error] = world.rows("state, error")[1]
+    assert state == "failed"
+    assert "refused every recipient (550)" in error
+    assert "@" not in error
+
+
+def test_slack_asks_to_slow_down(world: World, slack: SlackSink) -> None:
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("slack", START)])
+    slack.answers = [(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "900"})]
+    assert counts(world.notify()) == {"retry": 1}
+    assert world.rows("not_before_at") == [(later(seconds=900),)]
+    assert counts(world.notify(later(seconds=899))) == {}
+    assert counts(world.notify(later(seconds=900))) == {"sent": 1}
+
+
+@pytest.mark.parametrize("word", ["invalid_auth", "channel_not_found", "not_in_channel", "fatal_error"])
+def test_what_a_person_can_put_right_in_slack_is_tried_again(
+    world: World, slack: SlackSink, word: str
+) -> None:
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("slack", START)])
+    slack.answers = [(200, {"ok": False, "error": word}, {})]
+    assert counts(world.notify()) == {"retry": 1}
+    assert word in world.rows("error")[0][0]
+    assert counts(world.notify(later(minutes=2))) == {"sent": 1}
+    assert len(slack.messages) == 1
+
+
+def test_slack_down_with_a_page_of_html(world: World, slack: SlackSink) -> None:
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("slack", START)])
+    slack.answers = [(503, "<html>down</html>", {"Content-Type": "text/html"})] * 3
+    assert counts(world.notify()) == {"retry": 1}
+
+
+# ---- told once
+
+
+def test_a_message_that_arrived_before_the_process_died_is_found_in_slack(
+    world: World, slack: SlackSink
+) -> None:
+    alert = world.raise_alert()
+    world.tell(alert, deliveries=[notifications.Delivery("slack", START)])
+    world.notify()
+    # as if it had died between the answer and the mark
+    world.run("update notifications set state = 'pending', sent_at = null, external_id = null")
+    world.run("delete from message_threads")
+    assert counts(world.notify(later(minutes=1))) == {"sent": 1}
+    assert len(slack.messages) == 1
+    assert world.rows("external_id") == [(f"C01:{slack.messages[0]['ts']}",)]
+
+    world.tell(
+        alert, "rise", at=later(minutes=2), deliveries=[notifications.Delivery("slack", later(minutes=2))]
+    )
+    world.notify(later(minutes=2))
+    world.run("update notifications set state = 'pending' where kind = 'rise'")
+    assert counts(world.notify(later(minutes=3))) == {"sent": 1}
+    assert len(slack.messages) == 2
+    assert "conversations.replies" in slack.calls
+
+
+def test_a_bot_that_may_not_read_sends_again_and_says_so(world: World, slack: SlackSink) -> None:
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("slack", START)])
+    world.run("update notifications set attempts = 1, first_attempt_at = :at", at=START)
+    slack.answers = [(200, {"ok": False, "error": "missing_scope"}, {})]
+    assert counts(world.notify()) == {"sent": 1}
+    assert "may not read" in world.rows("error")[0][0]
+
+
+def test_a_mail_sent_twice_has_one_message_id(world: World, mail: MailSink) -> None:
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("mail", START)])
+    world.notify()
+    world.run("update notifications set state = 'pending'")
+    world.notify(later(minutes=1))
+    first, second = mail.mails
+    assert first["Message-ID"] == second["Message-ID"]
+    assert "may be a repeat" in second.get_body(("plain",)).get_content()
+    # another installation with the same ids must not be taken for a repeat
+    world.run("update notifications set state = 'pending', created_at = created_at + interval '1 second'")
+    world.notify(later(minutes=2))
+    assert mail.mails[2]["Message-ID"] != first["Message-ID"]
+
+
+def test_an_edited_message_that_is_gone_is_posted_anew(world: World, slack: SlackSink) -> None:
+    alert = world.raise_alert()
+    world.tell(alert, deliveries=[notifications.Delivery("slack", START)])
+    world.notify()
+    slack.messages.clear()
+    world.tell(alert, "resolve", at=later(hours=1))
+    assert counts(world.notify(later(hours=1))) == {"sent": 1}
+    assert "Resolved" in slack.text_of(slack.messages[0])
+
+
+def test_two_notifiers_at_once_tell_once(world: World, mail: MailSink, slack: SlackSink) -> None:
+    for number in range(6):
+        world.tell(world.raise_alert(f"Company {number}"))
+    mail.delay_s = slack.delay_s = 0.03
+    reports: list[step.NotifyReport] = []
+    threads = [threading.Thread(target=lambda: reports.append(world.notify())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while counts(world.notify()):
+        pass
+    assert sorted(slack.keys()) == sorted(set(slack.keys()))
+    assert (len(mail.mails), len(slack.messages)) == (6, 6)
+    assert sum(report.sent for report in reports) == 12
+
+
+# ---- order, quiet hours
+
+
+def test_a_resolve_waits_for_its_open(world: World, mail: MailSink) -> None:
+    alert = world.raise_alert()
+    world.tell(alert, deliveries=[notifications.Delivery("mail", START)])
+    mail.answer = lambda _: "451 try later"
+    world.notify()
+    world.tell(alert, "resolve", at=later(seconds=10))
+    mail.answer = lambda _: None
+    assert counts(world.notify(later(seconds=20))) == {}
+    assert counts(world.notify(later(minutes=5))) == {"sent": 2}
+    assert [s.split(" · ")[0] for s in mail.subjects()] == ["Critical", "Resolved"]
+
+
+def test_what_opened_and_resolved_in_quiet_hours_is_one_message_in_the_morning(
+    engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink
+) -> None:
+    quiet = (START - timedelta(minutes=1)).strftime("%H:%M"), (START + timedelta(hours=9)).strftime("%H:%M")
+    world = make_world(
+        engine, tmp_path, MAIL_AND_SLACK + f'\n[quiet_hours]\nhours = "{quiet[0]}-{quiet[1]}"\n',
+        smtp_host="127.0.0.1", smtp_port=mail.port, slack_bot_token="xoxb-test", slack_api_url=slack.api_url,
+    )  # fmt: skip
+    alert = world.raise_alert(severity="warning")
+    world.tell(alert, severity="warning")
+    world.tell(alert, "resolve", at=later(hours=2), severity="warning")
+    open_ended = world.raise_alert("Halvorsen", severity="warning")
+    world.tell(open_ended, severity="warning")
+    assert counts(world.notify(later(hours=8))) == {}
+    assert counts(world.notify(later(hours=9, minutes=1))) == {"sent": 4}
+    assert sorted(s.split(" · ")[0] for s in mail.subjects()) == ["Critical", "Resolved"]
+    [resolved] = [m for m in mail.mails if str(m["Subject"]).startswith("Resolved")]
+    text = resolved.get_body(("plain",)).get_content()
+    assert "opened as" in text
+    assert "STORIES AT ITS HEIGHT" in text
+    assert len(slack.messages) == 2
+    assert {row[0] for row in world.rows("state")} == {"sent"}
+    assert len(world.rows("id")) == 6
+
+
+# ---- webhook, Apprise, secrets
+
+
+def test_webhook_mode_posts_each_event(engine: Engine, tmp_path: Path, slack: SlackSink) -> None:
+    world = make_world(engine, tmp_path, MAIL_AND_SLACK, slack_webhook_url=slack.webhook_url)
+    alert = world.raise_alert()
+    world.tell(alert, deliveries=[notifications.Delivery("slack", START)])
+    world.notify()
+    world.tell(alert, "resolve", at=later(hours=1))
+    world.notify(later(hours=1))
+    assert [w["text"].split(" · ")[0] for w in slack.webhooks] == ["Critical", "Resolved"]
+    slack.answers = [(404, "no_service", {})]
+    world.tell(world.raise_alert("Halvorsen"), deliveries=[notifications.Delivery("slack", START)])
+    assert counts(world.notify(later(hours=2))) == {"retry": 1}
+    [error] = [row[0] for row in world.rows("error") if row[0]]
+    assert error == "Slack's webhook answered 404 no_service"
+
+
+APPRISE = """
+[receivers.teams]
+kind = "apprise"
+url_setting = "teams"
+
+[[routes]]
+receivers = ["teams"]
+"""
+
+
+def test_apprise_sends_title_and_text(
+    engine: Engine, tmp_path: Path, slack: SlackSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = f"json://127.0.0.1:{slack.port}/services/SeCrEtPaTh"
+    world = make_world(engine, tmp_path, APPRISE, apprise_urls=f"teams={address}")
+    world.tell(world.raise_alert())
+    assert counts(world.notify()) == {"sent": 1}
+    [sent] = slack.webhooks
+    assert sent["title"].startswith("Critical · Nordbank: 23 negative stories")
+    assert "STORIES THAT CARRY IT" in sent["message"]
+    assert sent["type"] == "failure"
+    caplog.set_level(0)
+    slack.answers = [(500, "SeCrEtPaTh is wrong", {})]
+    world.tell(world.raise_alert("Halvorsen"))
+    assert counts(world.notify()) == {"retry": 1}
+    assert "JSON" in world.rows("error")[1][0]
+    assert "SeCrEtPaTh" not in str(world.rows("error")) + "".join(
+        record.getMessage() for record in caplog.records if not record.name.startswith("aiohttp")
+    )
+
+
+def test_no_secret_in_any_row_or_log(
+    engine: Engine, tmp_path: Path, slack: SlackSink, caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
+    caplog.set_level(0)
+    secrets = ("SeCrEtPaTh", "pa55word", "xoxb-very-secret", "tokenTOKEN123")
+    hooks = [
+        {"slack_webhook_url": slack.webhook_url},
+        {"slack_webhook_url": f"http://127.0.0.1:{free_port()}/services/SeCrEtPaTh"},
+        {"slack_bot_token": "xoxb-very-secret", "slack_api_url": f"http://127.0.0.1:{free_port()}/api/"},
+        {"slack_bot_token": "xoxb-very-secret", "slack_api_url": slack.api_url},
+    ]
+    for number, hook in enumerate(hooks):
+        slack.answers = [
+            (403, {"ok": False, "error": "invalid_auth", "echo": "xoxb-very-secret SeCrEtPaTh"}, {})
+        ]
+        world = make_world(
+            engine,
+            tmp_path,
+            MAIL_AND_SLACK + APPRISE.replace("[[routes]]", "[[routes]]\nname = 'x'"),
+            smtp_host="127.0.0.1",
+            smtp_port=free_port(),
+            smtp_user="undertow",
+            smtp_password="pa55word",
+            apprise_urls=f"teams=jsons://undertow:pa55word@127.0.0.1:{free_port()}/tokenTOKEN123",
+            **hook,
+        )
+        world.tell(world.raise_alert(f"Company {number}"))
+        assert counts(world.notify(later(days=number))).get("retry") == 3
+    printed = capfd.readouterr()
+    everything = json.dumps(world.rows("error, payload, external_id"), default=str) + caplog.text
+    for secret in secrets:
+        assert secret not in everything + printed.out + printed.err
+
+
+def test_login_refused_is_retried_without_the_password(engine: Engine, tmp_path: Path) -> None:
+    with MailSink() as sink:
+        world = make_world(
+            engine, tmp_path, MAIL_AND_SLACK, smtp_host="127.0.0.1", smtp_port=sink.port,
+            smtp_user="undertow", smtp_password="pa55word",
+        )  # fmt: skip
+        world.tell(world.raise_alert(), deliveries=[notifications.Delivery("mail", START)])
+        assert counts(world.notify()) == {"retry": 1}
+    assert "UNDERTOW_SMTP_SECURITY" in world.rows("error")[0][0]
+
+
+def test_a_receiver_that_left_the_file_waits_for_its_return(world: World, mail: MailSink) -> None:
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("gone", START)])
+    assert counts(world.notify()) == {"retry": 1}
+    assert "no [receivers.gone]" in world.rows("error")[0][0]
+
+
+def test_a_bug_in_one_message_is_raised_after_all_others_were_told(world: World, mail: MailSink) -> None:
+    broken, fine = world.raise_alert("Broken"), world.raise_alert("Fine")
+    only_mail = [notifications.Delivery("mail", START)]
+    world.tell(broken, deliveries=only_mail, evidence={**payload(), "negative": "not a number"})
+    world.tell(fine, deliveries=only_mail)
+    with pytest.raises(ValueError):
+        world.notify()
+    assert len(mail.mails) == 1
+    assert world.rows("state, error")[0] == ("pending", "ValueError in our own code")
+
+
+# ---- digests, silences, operator
+
+
+def test_a_digest_is_sent_once_when_it_falls_due(engine: Engine, tmp_path: Path, mail: MailSink) -> None:
+    due = START.replace(minute=0, second=0) + timedelta(hours=1)
+    digest = f'\n[[digests]]\nname = "desk"\nevery = "day"\nat = "{due:%H:%M}"\nreceivers = ["mail"]\n'
+    world = make_world(engine, tmp_path, MAIL_AND_SLACK + digest, smtp_host="127.0.0.1", smtp_port=mail.port)
+    world.raise_alert(at=START - timedelta(hours=3))
+    # it fell due yesterday, before it was configured
+    assert counts(world.notify(START)) == {}
+    assert counts(world.notify(due)) == {"written": 1, "sent": 1}
+    assert counts(world.notify(due + timedelta(minutes=15))) == {}
+    [told] = mail.mails
+    assert told["Subject"].startswith("Day to")
+    text = told.get_body(("plain",)).get_content()
+    assert "1 alert, 1 critical" in text
+    assert "Critical: Nordbank" in text
+    assert "Regulator opens probe" in text
+    assert counts(world.notify(due + timedelta(days=1))) == {"written": 1, "sent": 1}
+
+
+def test_a_silence_says_that_it_ended_and_what_it_held_back(world: World, mail: MailSink) -> None:
+    alert = world.raise_alert(at=START + timedelta(minutes=10))
+    world.run("update alerts set silenced = true where id = :id", id=alert)
+    world.run(
+        "insert into silences (series_kind, series_key, starts_at, ends_at, created_by, reason, created_at)"
+        " values ('company', 'Nordbank', :a, :b, 'm.keller', 'results day', :a)",
+        a=START, b=later(hours=2),
+    )  # fmt: skip
+    assert counts(world.notify(later(hours=1))) == {}
+    assert counts(world.notify(later(hours=2))) == {"written": 2, "sent": 2}
+    assert counts(world.notify(later(hours=3))) == {}
+    text = mail.mails[0].get_body(("plain",)).get_content()
+    assert "The silence over Nordbank has ended" in text
+    assert "Set by m.keller: results day. It lasted 2 h." in text
+    assert "Nordbank: critical, still open, since" in text
+
+
+def test_operator_news_once_per_key(world: World, slack: SlackSink) -> None:
+    def tell(key: str, receiver: str | None = "slack") -> int:
+        with world.engine.begin() as connection:
+            return notifications.tell_operator(
+                connection, receiver, "A feed is gone", ["city-post"], key, START
+            )
+
+    assert [tell("feed:1"), tell("feed:1"), tell("feed:2"), tell("feed:3", None)] == [1, 0, 1, 0]
+    assert counts(world.notify()) == {"sent": 2}
+    assert "A feed is gone" in slack.text_of(slack.messages[0])
+
+
+def test_health_of_receivers(world: World, mail: MailSink, slack: SlackSink) -> None:
+    world.tell(world.raise_alert())
+    mail.answer = lambda _: "451 try later"
+    world.notify()
+    with world.engine.connect() as connection:
+        rows = {
+            r["receiver"]: r for r in notifications.receiver_health(connection, START - timedelta(days=7))
+        }
+    assert (rows["mail"]["pending"], rows["mail"]["sent"]) == (1, 0)
+    assert "451" in rows["mail"]["last_error"]
+    assert (rows["slack"]["sent"], rows["slack"]["last_error"]) == (1, None)
+
+
+def test_a_tarpit_times_out(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.notify.email.TIMEOUT_S", 0.3)
+    with socket.socket() as tarpit:
+        tarpit.bind(("127.0.0.1", 0))
+        tarpit.listen()
+        world = make_world(
+            engine, tmp_path, MAIL_AND_SLACK, smtp_host="127.0.0.1", smtp_port=tarpit.getsockname()[1]
+        )
+        world.tell(world.raise_alert(), deliveries=[notifications.Delivery("mail", START)])
+        started = datetime.now()  # noqa: DTZ005
+        assert counts(world.notify()) == {"retry": 1}
+        assert datetime.now() - started < timedelta(seconds=10)  # noqa: DTZ005
