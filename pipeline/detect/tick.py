@@ -112,7 +112,7 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
         at_best(verdict.p),
         score.max(axis=2),
         crossing.max(axis=2),
-        (windows.coverage < LEAST_COVERAGE).all(axis=2),
+        np.asarray((windows.coverage < LEAST_COVERAGE).all(axis=2)),
         windows.coverage[..., -1],
         np.round(whole[0, :, MARKET_WINDOW], 6),
     )

@@ -42,6 +42,7 @@ create table windows (
   other             integer not null default 0,
   negative_history  integer not null default 0,
   other_history     integer not null default 0,
+  copies            integer not null default 0,
   primary key (series_id, model_version_id, window_start)
 );
 create index windows_start on windows (window_start, series_id);
@@ -53,6 +54,7 @@ comment on column windows.negative is 'Stories negative for the series that arri
 comment on column windows.other is 'Neutral and positive stories that arrived live.';
 comment on column windows.negative_history is 'Negative stories that are backfilled; baselines add them to the live ones, detection never does.';
 comment on column windows.other_history is 'Other stories that are backfilled.';
+comment on column windows.copies is 'Further articles of stories that are negative for the series, arrived in the window; set when it closes.';
 
 create table baselines (
   id                integer generated always as identity primary key,
@@ -61,12 +63,12 @@ create table baselines (
   model_version_id  integer not null references model_versions,
   rule_version      text not null,
   pooled            jsonb not null,
-  unique (built_for, model_version_id, rule_version)
+  unique (built_for, model_version_id, rule_version, built_at)
 );
 comment on table baselines is 'What is usual, built each night from the days before built_for.';
 comment on column baselines.id is 'Surrogate key.';
 comment on column baselines.built_for is 'First UTC day it is used on.';
-comment on column baselines.built_at is 'When, UTC.';
+comment on column baselines.built_at is 'When, UTC; the newest one of a day is in force, older ones stay for the ticks that used them.';
 comment on column baselines.model_version_id is 'The model version whose counts it is built from.';
 comment on column baselines.rule_version is 'Version of the statistics.';
 comment on column baselines.pooled is 'Parameters pooled over all series.';
@@ -206,7 +208,7 @@ comment on column alerts.resolved_at is 'When it ended, UTC.';
 comment on column alerts.reopened is 'How often it was reopened silently within 12 h of resolving.';
 comment on column alerts.acknowledged_at is 'When a person took it, UTC; ends on resolve.';
 comment on column alerts.acknowledged_by is 'Who.';
-comment on column alerts.inhibited_by is 'The market-wide alert that stands for it.';
+comment on column alerts.inhibited_by is 'The alert that stands for it: told before, and most of its negative stories belong to that one, or that one is market-wide.';
 comment on column alerts.silenced is 'True: a silence held back its notifications.';
 comment on column alerts.told is 'True: receivers were told of it.';
 comment on column alerts.cause is 'Named when it is not news: new_feed, model_promotion, backfill, one_source.';
