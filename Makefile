@@ -60,7 +60,7 @@ bench: install  ## List the benchmarks; each headline number has one
 
 lock: install  ## Resolve pyproject.toml anew into requirements.lock
 	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml \
-	  --extra dev --extra labels --extra fulltext --python-version 3.11 --upgrade --quiet \
+	  --extra dev --extra labels --extra fulltext --python-version 3.11.0 --upgrade --quiet \
 	  --constraint <(echo "$(TORCH)") --no-emit-package torch --no-emit-package triton -o requirements.lock
 	@sed -i '/^\(nvidia\|cuda\)-/,/^[^ ]/{/^\(nvidia\|cuda\)-/d;/^ /d}' requirements.lock
 
