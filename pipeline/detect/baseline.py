@@ -6,8 +6,10 @@ Pure: hourly counts in, a `Baseline` out. The estimators and their constants com
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,8 @@ DISPERSION_PSEUDO_WINDOWS = 10.0
 TYPICAL_DISPERSION = 0.1
 DISPERSION_RANGE = (0.01, 3.0)
 WINSOR_SDS = 3.0
+# Stories in one hour that every series is taken to have had: a series without history is a quiet one.
+LEVEL_PRIOR_STORIES = 0.05
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,42 @@ def fit_baseline(history: History) -> Baseline:
     volume_cv2, share_cv2 = _dispersion(negative, other, _expected(level, profile, history), share, history)
     days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
     return Baseline(history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, days)
+
+
+def to_parameters(baseline: Baseline, series: int) -> dict[str, Any]:
+    """The parameters of one series as JSON; rounding keeps them short and equal wherever they are read."""
+    return {
+        "level": round(float(baseline.level[series]), 6),
+        "share": round(float(baseline.share[series]), 6),
+        "profile": [round(float(x), 4) for x in baseline.profile[series]],
+        "volume_cv2": [round(float(x), 5) for x in baseline.volume_cv2[series]],
+        "share_cv2": [round(float(x), 5) for x in baseline.share_cv2[series]],
+        "days": float(baseline.days[series]),
+    }
+
+
+def from_parameters(as_of: datetime, parameters: Sequence[Mapping[str, Any]]) -> Baseline:
+    """The baseline of series with these parameters, in this order."""
+
+    def column(name: str) -> FloatArray:
+        return np.array([p[name] for p in parameters], dtype=float)
+
+    return Baseline(
+        as_of,
+        *(column(n) for n in ("level", "share", "profile", "volume_cv2", "share_cv2", "days")),
+    )
+
+
+def unknown_series(share: float) -> dict[str, Any]:
+    """Parameters of a series without any history."""
+    return {
+        "level": LEVEL_PRIOR_STORIES,
+        "share": share,
+        "profile": [1.0] * HOURS_PER_WEEK,
+        "volume_cv2": [TYPICAL_DISPERSION] * len(WINDOW_HOURS),
+        "share_cv2": [TYPICAL_DISPERSION] * len(WINDOW_HOURS),
+        "days": 0.0,
+    }
 
 
 def usual_in_windows(
@@ -142,7 +182,7 @@ def _level_before(total: FloatArray, history: History, profile: FloatArray) -> F
     exposure = (profile[:, history.hours_of_week] * history.coverage).reshape(size, -1, 24).sum(axis=2)
     stories = total.reshape(size, -1, 24).sum(axis=2)
     seen, span = (_smooth_before(x, LEVEL_HALF_LIFE_DAYS) for x in (stories, exposure))
-    return np.asarray((seen + 0.05) / (span + 1.0))
+    return np.asarray((seen + LEVEL_PRIOR_STORIES) / (span + 1.0))
 
 
 def _share_before(negative: FloatArray, total: FloatArray) -> FloatArray:
@@ -165,7 +205,9 @@ def _smooth_before(daily: FloatArray, half_life_days: float) -> FloatArray:
 
 def _expected(level: FloatArray, profile: FloatArray, history: History) -> FloatArray:
     """Stories expected per hour of the history [S, H], each day by what was known at its start."""
-    return np.asarray(np.repeat(level[:, :-1], 24, axis=1) * profile[:, history.hours_of_week] * history.coverage)
+    return np.asarray(
+        np.repeat(level[:, :-1], 24, axis=1) * profile[:, history.hours_of_week] * history.coverage
+    )
 
 
 def _winsorise(counts: FloatArray, mean: FloatArray) -> FloatArray:

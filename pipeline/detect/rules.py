@@ -145,10 +145,14 @@ def _fields(table: Mapping[str, Any], where: str, mistakes: list[str]) -> dict[s
     for name, value in table.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            mistakes.append(f"{where} {name} means nothing here" + (f"; did you mean {near[0]}?" if near else ""))
+            mistakes.append(
+                f"{where} {name} means nothing here" + (f"; did you mean {near[0]}?" if near else "")
+            )
         elif known[name] is bool and isinstance(value, bool):
             read[name] = value
-        elif known[name] is bool or isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        elif (
+            known[name] is bool or isinstance(value, bool) or not isinstance(value, int | float) or value < 0
+        ):
             mistakes.append(f"{where} {name}: {value!r} is not {_expected(known[name])}")
         else:
             read[name] = known[name](value)

@@ -141,7 +141,9 @@ def _disturb(world: World, rng: np.random.Generator, rate: FloatArray, share: Fl
         touched = rng.random(world.series) < 0.4
         rate[touched, start:end] *= 0.35
         events.append(Event("holiday", -1, start, end))
-    for day in rng.choice(np.arange(warm // TICKS_PER_DAY + 3, world.weeks * 7 - 1), world.market_days, False):
+    for day in rng.choice(
+        np.arange(warm // TICKS_PER_DAY + 3, world.weeks * 7 - 1), world.market_days, False
+    ):
         start = int(day) * TICKS_PER_DAY + int(rng.integers(4, 10)) * TICKS_PER_HOUR
         end = start + 10 * TICKS_PER_HOUR
         sensitivity = rng.uniform(0.6, 1.6, (world.series, 1))

@@ -98,7 +98,7 @@ def enough_evidence(windows: Windows, expected: FloatArray, evidence: Evidence) 
     """Per window [S, ..., W]: K, K - C and K / C are all large enough."""
     shape = (-1,) + (1,) * (expected.ndim - 1)
     least = [
-        np.reshape(x, shape)
+        np.reshape(np.asarray(x, dtype=float), shape)
         for x in (evidence.least_negative, evidence.least_excess, evidence.least_ratio)
     ]
     k = windows.negative

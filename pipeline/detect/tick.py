@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from pipeline.detect.alerts import Change, Episode, Observation, advance
 from pipeline.detect.baseline import Baseline, usual_in_windows
-from pipeline.detect.counts import TICKS_PER_DAY, WINDOW_HOURS, trailing_sums
+from pipeline.detect.counts import WINDOW_HOURS
 from pipeline.detect.rules import Rule
 from pipeline.detect.spikes import (
     LEAST_COVERAGE,
+    WINDOW_BONUS,
     Evidence,
     Windows,
     enough_evidence,
@@ -34,7 +35,10 @@ MARKET_WINDOW = 1
 
 @dataclass(frozen=True)
 class Span:
-    """Quarters of an hour [S, T + 95] that end at `tick_at`: the counts that answer T ticks, each with its 24 hours."""
+    """T ticks up to `tick_at`: counts of their trailing windows [S, T, W], and the coverage that these had.
+
+    `coverage` [S, T + 95] is per quarter of an hour, so that the first tick has its 24 hours too.
+    """
 
     tick_at: datetime
     negative: FloatArray
@@ -83,6 +87,10 @@ class Findings:
     p: FloatArray
     score: FloatArray
     crossing: FloatArray
+    copies: FloatArray
+    usual_negative: FloatArray
+    usual_other: FloatArray
+    factor: FloatArray
     no_data: BoolArray
     coverage: FloatArray
     market: FloatArray
@@ -112,6 +120,10 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
         at_best(verdict.p),
         score.max(axis=2),
         crossing.max(axis=2),
+        at_best(windows.copies),
+        at_best(windows.usual_negative),
+        at_best(windows.usual_other),
+        at_best(np.broadcast_to(factor, score.shape)),
         np.asarray((windows.coverage < LEAST_COVERAGE).all(axis=2)),
         windows.coverage[..., -1],
         np.round(whole[0, :, MARKET_WINDOW], 6),
@@ -166,17 +178,42 @@ def everyone(rules: Sequence[Rule], **kwargs: float) -> Crowd:
 
 
 def _windows(span: Span, baseline: Baseline) -> Windows:
-    skip = TICKS_PER_DAY - 1
     covered, full = usual_in_windows(baseline, span.tick_at, span.coverage)
     share = baseline.share[:, None, None]
     return Windows(
-        trailing_sums(span.negative)[:, skip:],
-        trailing_sums(span.other)[:, skip:],
-        trailing_sums(span.copies)[:, skip:],
+        span.negative,
+        span.other,
+        span.copies,
         covered * share,
         covered * (1 - share),
         covered / np.maximum(full, 1e-12),
     )
+
+
+def reconsider(
+    findings: Findings, baseline: Baseline, crowd: Crowd, series: int, negative: int, other: int, copies: int
+) -> tuple[float, bool]:
+    """Score of the first tick's best window with other counts, and whether the rule would fire on it."""
+
+    def one(value: float) -> FloatArray:
+        return np.array([[float(value)]])
+
+    w = int(findings.window[series, 0])
+    windows = Windows(
+        one(negative),
+        one(other),
+        one(copies),
+        one(findings.usual_negative[series, 0]),
+        one(findings.usual_other[series, 0]),
+        one(1.0),
+    )
+    v, rho = (one(x[series, w]) for x in (baseline.volume_cv2, baseline.share_cv2))
+    verdict = explain(windows, v, rho, one(findings.factor[series, 0]), crowd.missed_copies)
+    rule = crowd.rules[series]
+    evidence = Evidence(float(rule.least_negative), rule.least_excess, rule.least_ratio)
+    score = float(np.round(-np.log10(verdict.p[0, 0]) + WINDOW_BONUS[w] - np.log10(len(WINDOW_HOURS)), 6))
+    enough = bool(enough_evidence(windows, verdict.expected, evidence)[0, 0])
+    return score, enough and score >= rule.warning
 
 
 def window_hours(findings: Findings, series: int, tick: int = 0) -> int:

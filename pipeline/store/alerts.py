@@ -79,9 +79,7 @@ def insert_alert(
     return int(connection.execute(sql("alerts_insert"), parameters).scalar_one())
 
 
-def update_alert(
-    connection: Connection, alert_id: int, memory: Mapping[str, Any], tick_at: datetime
-) -> None:
+def update_alert(connection: Connection, alert_id: int, memory: Mapping[str, Any], tick_at: datetime) -> None:
     """Brings the row in line with the episode, whose fields `memory` holds."""
     parameters = {
         "id": alert_id,
@@ -159,25 +157,17 @@ def read_stories(
     connection: Connection, series_id: int, start: datetime, end: datetime
 ) -> list[dict[str, Any]]:
     """Live stories of a series counted in [start, end), negative ones first, surest first."""
-    rows = connection.execute(
-        sql("alerts_stories"), {"series_id": series_id, "start": start, "end": end}
-    )
+    rows = connection.execute(sql("alerts_stories"), {"series_id": series_id, "start": start, "end": end})
     return [dict(row._mapping) for row in rows]
 
 
-def read_carriers(
-    connection: Connection, series_id: int, story_ids: Sequence[int]
-) -> list[dict[str, Any]]:
+def read_carriers(connection: Connection, series_id: int, story_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Other series for which these stories are negative, with how many."""
-    rows = connection.execute(
-        sql("alerts_carriers"), {"series_id": series_id, "story_ids": list(story_ids)}
-    )
+    rows = connection.execute(sql("alerts_carriers"), {"series_id": series_id, "story_ids": list(story_ids)})
     return [dict(row._mapping) for row in rows]
 
 
-def read_chart(
-    connection: Connection, series_id: int, start: datetime, end: datetime
-) -> dict[datetime, int]:
+def read_chart(connection: Connection, series_id: int, start: datetime, end: datetime) -> dict[datetime, int]:
     """Live negative stories per hour of [start, end); empty hours are missing."""
     rows = connection.execute(sql("alerts_chart"), {"series_id": series_id, "start": start, "end": end})
     return {row.hour: int(row.negative) for row in rows}
@@ -206,7 +196,9 @@ def show_alert(connection: Connection, alert_id: int) -> dict[str, Any] | None:
     if row is None:
         return None
     events = connection.execute(
-        sa.text("select at, kind, severity, actor, detail from alert_events where alert_id = :id order by id"),
+        sa.text(
+            "select at, kind, severity, actor, detail from alert_events where alert_id = :id order by id"
+        ),
         {"id": alert_id},
     )
     sent = connection.execute(

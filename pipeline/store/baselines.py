@@ -78,9 +78,7 @@ def find_baseline(connection: Connection, day: date, rule_version: str) -> Store
 
 def get_baseline(connection: Connection, baseline_id: int) -> StoredBaseline:
     """The baseline with this id."""
-    query = sa.text(
-        "select id, built_for, built_at, model_version_id, pooled from baselines where id = :id"
-    )
+    query = sa.text("select id, built_for, built_at, model_version_id, pooled from baselines where id = :id")
     return _with_series(connection, connection.execute(query, {"id": baseline_id}).one())
 
 

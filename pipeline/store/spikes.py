@@ -45,7 +45,8 @@ class StoredTick:
 
 def last_tick(connection: Connection) -> datetime | None:
     """The newest evaluated tick, or None."""
-    return connection.execute(sa.text("select max(tick_at) from ticks")).scalar_one()
+    found: datetime | None = connection.execute(sa.text("select max(tick_at) from ticks")).scalar_one()
+    return found
 
 
 def read_ticks(connection: Connection, start: datetime, end: datetime) -> list[StoredTick]:
@@ -110,9 +111,7 @@ def save_evaluations(
     """Stores the evaluations and, of those with a severity, the spikes; returns the number of spikes."""
     if not evaluations:
         return 0
-    connection.execute(
-        sql("spikes_save_evaluations"), {"tick_at": tick_at, **_columns(evaluations)}
-    )
+    connection.execute(sql("spikes_save_evaluations"), {"tick_at": tick_at, **_columns(evaluations)})
     spikes = [e for e in evaluations if e.severity is not None]
     if spikes:
         versions = {

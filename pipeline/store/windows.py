@@ -83,12 +83,16 @@ def count_copies(connection: Connection, start: datetime, end: datetime) -> None
     connection.execute(sql("windows_count_copies"), {"start": start, "end": end})
 
 
+def read_trailing(connection: Connection, tick_at: datetime) -> dict[int, tuple[int, ...]]:
+    """Live counts of the trailing 1 h, 4 h and 24 h: series -> negative x 3, other x 3, copies x 3; all 0 is missing."""
+    rows = connection.execute(sql("windows_trailing"), {"tick_at": tick_at})
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
 def read_quarters(connection: Connection, start: datetime, end: datetime) -> list[SeriesCount]:
     """Live counts per quarter of an hour in [start, end); empty ones have no row."""
     rows = connection.execute(sql("windows_quarters"), {"start": start, "end": end})
-    return [
-        SeriesCount(row.series_id, row.window_start, row.negative, row.other, row.copies) for row in rows
-    ]
+    return [SeriesCount(row.series_id, row.window_start, row.negative, row.other, row.copies) for row in rows]
 
 
 def read_hours(
@@ -137,5 +141,3 @@ def read_overrides(connection: Connection) -> dict[tuple[str, str], dict[str, An
     """What differs from alerts.toml per series: (kind, key) -> fields."""
     rows = connection.execute(sa.text("select series_kind, series_key, rule from rule_overrides"))
     return {(row.series_kind, row.series_key): dict(row.rule) for row in rows}
-
-

@@ -1,0 +1,81 @@
+"""Missing is not zero: what part of the usual volume the feeds brought in each quarter of an hour. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.counts import TICK, TICKS_PER_DAY
+
+FloatArray = NDArray[np.float64]
+
+# Stories of a series that are taken to come from its feeds as they do for everything, before its own are known.
+PSEUDO_STORIES = 5.0
+
+
+def feed_weights(
+    stories: Mapping[tuple[int, int], int], series_ids: Sequence[int], feed_ids: Sequence[int]
+) -> FloatArray:
+    """Part of each series' stories that each feed brings [S, F], from counts by (series, feed); rows add up to 1."""
+    column = {feed: j for j, feed in enumerate(feed_ids)}
+    row = {series: i for i, series in enumerate(series_ids)}
+    counts = np.zeros((len(series_ids), len(feed_ids)))
+    for (series, feed), number in stories.items():
+        if series in row and feed in column:
+            counts[row[series], column[feed]] = number
+    if not feed_ids:
+        return counts
+    everywhere = (counts.sum(axis=0) + 1) / (counts.sum() + len(feed_ids))
+    return np.asarray(
+        (counts + PSEUDO_STORIES * everywhere) / (counts.sum(axis=1, keepdims=True) + PSEUDO_STORIES)
+    )
+
+
+def coverage_before(
+    tick_at: datetime,
+    exceptions: Mapping[datetime, Mapping[int, float]],
+    weights: FloatArray,
+    feed_ids: Sequence[int],
+    unseen: float,
+) -> FloatArray:
+    """Coverage [S, 96] of the quarters before `tick_at`, oldest first.
+
+    `exceptions`: for each evaluated tick the feeds that brought more or less than their quarter, as a multiple of it.
+    Quarters without a tick have the coverage `unseen`.
+    """
+    column = {feed: j for j, feed in enumerate(feed_ids)}
+    covered = np.full((len(weights), TICKS_PER_DAY), unseen)
+    for place in range(TICKS_PER_DAY):
+        at = tick_at - TICK * (TICKS_PER_DAY - 1 - place)
+        if at in exceptions:
+            covered[:, place] = 1.0 + sum(
+                weights[:, column[feed]] * (ratio - 1.0)
+                for feed, ratio in sorted(exceptions[at].items())
+                if feed in column
+            )
+    return np.maximum(covered, 0.0)
+
+
+def due_ticks(
+    last: datetime | None, first_live: datetime | None, as_of: datetime, most: timedelta
+) -> list[datetime]:
+    """Ticks to evaluate now, oldest first: all after `last`, but none older than `most`.
+
+    The very first one closes its window early, so that a new installation need not wait for the quarter to end; what
+    still comes in it counts in the next.
+    """
+    now = as_of - timedelta(seconds=as_of.timestamp() % TICK.total_seconds())
+    if last is None:
+        if first_live is None:
+            return []
+        first = max(first_live + TICK, now - most)
+        return ticks_between(first, now) or [first]
+    return ticks_between(max(last + TICK, now - most), now)
+
+
+def ticks_between(first: datetime, last: datetime) -> list[datetime]:
+    """Ticks in [first, last]."""
+    return [first + TICK * n for n in range(int((last - first) / TICK) + 1)] if last >= first else []
