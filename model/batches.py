@@ -145,7 +145,10 @@ def _rewrite(example: Example, edits: Sequence[tuple[int, int, int, str]]) -> Ex
         shifts.append((a, b, len(new) - (b - a)))
         done = b
     text = "".join(pieces) + example.text[done:]
-    move = lambda at: at + sum(d for a, b, d in shifts if b <= at)  # noqa: E731
+
+    def move(at: int) -> int:
+        return at + sum(d for _, b, d in shifts if b <= at)
+
     companies = []
     for company in example.companies:
         spans = tuple((move(a), move(b)) for a, b in company.spans)

@@ -113,7 +113,10 @@ def read_source(source: Source) -> list[Example]:
 
 def make_example(row: Mapping[str, Any], source: Source) -> Example | None:
     """One row as an Example, or None where it has no text."""
-    get = lambda word: row.get(source.columns.get(word, word))  # noqa: E731
+
+    def get(word: str) -> Any:
+        return row.get(source.columns.get(word, word))
+
     text = str(get("text") or "").strip()
     if not text:
         return None

@@ -73,6 +73,13 @@ def empty_encoder(folder: Path) -> nn.Module:
     return encoder
 
 
+def token_limit(encoder: nn.Module, most: int = 256) -> int:
+    """Tokens a text may have: `most`, or fewer where the encoder knows fewer places (RoBERTa's start at 2)."""
+    config: Any = encoder.config
+    places = int(getattr(config, "max_position_embeddings", most) or most)
+    return min(most, places - 2 if "roberta" in config.model_type else places)
+
+
 def load_tokenizer(where: str) -> Tokenizer:
     """The fast tokenizer in a folder or of a hub name; offsets need a fast one."""
     from transformers import AutoTokenizer

@@ -19,7 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from model.batches import Collator, class_weights, score_examples
 from model.calibrate import fit_temperatures
 from model.data import Source, check_licences, ledger, read_source, with_stories
-from model.encoders import Loaded, load_base, load_model
+from model.encoders import Loaded, load_base, load_model, token_limit
 from model.errors import DataError, TrainingError
 from model.example import Example
 from model.hardware import keep_freed_memory
@@ -131,7 +131,7 @@ def _run(
         base=base,
         command=command or " ".join(sys.argv),
         languages=config.languages,
-        max_tokens=256,
+        max_tokens=token_limit(loaded.network.encoder),
         temperatures=temperatures,
         use=config.use,
         data=tuple(ledger(sources, Counter(e.source for e in split.train + split.dev))),
@@ -188,7 +188,8 @@ def _checkpoint(work: Path, config: TrainConfig) -> str | None:
     if note.exists() and note.read_text() != mine:
         raise TrainingError(f"{work} holds checkpoints of other settings; give another folder or empty it")
     note.write_text(mine)
-    return get_last_checkpoint(str(work))
+    newest: str | None = get_last_checkpoint(str(work))
+    return newest
 
 
 def _judge(

@@ -181,13 +181,14 @@ class Classifier:
         return [self._prepare(t) for t in texts]
 
     def _prepare(self, given: TextInput | str) -> _Item | Failure:
-        given = TextInput(given) if isinstance(given, str) else given
-        if not isinstance(given, TextInput) or not isinstance(given.text, str):
-            return Failure(f"not a text but {type(given).__name__}")
-        if not given.text.strip():
+        given = given if isinstance(given, TextInput) else TextInput(given)
+        raw: object = given.text  # callers hand on what feeds and files gave them
+        if not isinstance(raw, str):
+            return Failure(f"not a text but {type(raw).__name__}")
+        if not raw.strip():
             return Failure("no text")
         try:
-            text = normalise(given.text.encode("utf-8", "replace").decode())
+            text = normalise(raw.encode("utf-8", "replace").decode())
             encoding = self._tokens.encode(text)
             found = [_located(text, c) for c in given.companies]
             offsets = encoding.offsets if found else ()
@@ -262,9 +263,9 @@ class Classifier:
         for b, item in enumerate(items):
             for k, positions in enumerate(item.positions):
                 mentions[b, k, positions] = 1
-        return self._probabilities(
-            self.network.company(hidden, mask, pooled, self._move(mentions)), "company"
-        )
+        logits = self.network.company(hidden, mask, pooled, self._move(mentions))
+        answers: list[list[list[float]]] = self._probabilities(logits, "company")
+        return answers
 
     def _probabilities(self, logits: torch.Tensor, head: str) -> Any:
         return torch.softmax(logits.float() / self.temperatures[head], dim=-1).cpu().tolist()

@@ -106,7 +106,10 @@ def paired_test(truth: Ints, a: Ints, b: Ints, *, rounds: int = 2000, seed: int 
 
     classes = int(max(truth.max(initial=0), a.max(initial=0), b.max(initial=0))) + 1
     lost, won = int(((a == truth) & (b != truth)).sum()), int(((a != truth) & (b == truth)).sum())
-    f1 = lambda rows: macro_f1(truth[rows], b[rows], classes) - macro_f1(truth[rows], a[rows], classes)  # noqa: E731
+
+    def f1(rows: Ints) -> float:
+        return macro_f1(truth[rows], b[rows], classes) - macro_f1(truth[rows], a[rows], classes)
+
     low, high = bootstrap(f1, len(truth), rounds=rounds, seed=seed)
     return {
         "n": len(truth),

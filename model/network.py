@@ -44,14 +44,18 @@ class CompanyHead(nn.Module):
         """hidden (B,T,H), mask (B,T), pooled (B,H), mentions (B,K,T) of 0/1 -> logits (B,K,3)."""
         own = average(hidden, mentions)
         b, k, h = own.shape
-        split = lambda x: x.view(b, -1, self.heads, h // self.heads).transpose(1, 2)  # noqa: E731
+
+        def split(x: Tensor) -> Tensor:
+            return x.view(b, -1, self.heads, h // self.heads).transpose(1, 2)
+
         key, value = self.key_value(hidden).chunk(2, dim=-1)
         read = F.scaled_dot_product_attention(
             split(self.query(own)), split(key), split(value), attn_mask=mask.bool()[:, None, None, :]
         )
         read = read.transpose(1, 2).reshape(b, k, h)
         joint = torch.cat([own, read, pooled[:, None].expand(-1, k, -1)], dim=-1)
-        return self.out(self.dropout(torch.tanh(self.mix(self.dropout(joint)))))
+        logits: Tensor = self.out(self.dropout(torch.tanh(self.mix(self.dropout(joint)))))
+        return logits
 
 
 class Network(nn.Module):

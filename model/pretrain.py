@@ -106,11 +106,11 @@ class _Texts(Dataset[str]):
         return self.texts[index]
 
 
-class _InTimeOrder(Trainer):
+class _InTimeOrder(Trainer):  # type: ignore[misc]
     """Reads texts as they came, so that what it read last is what it will meet next."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+        return SequentialSampler(self.train_dataset)
 
 
 def pretrain(

@@ -67,7 +67,7 @@ class Manifest:
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        body = json.loads(json.dumps(asdict(self)))
+        body: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return body | {"seal": seal(body)}
 
 
@@ -253,7 +253,7 @@ def load_state(folder: Path) -> tuple[Manifest, dict[str, Any], Path]:
     side = folder
     if manifest.base.shared:
         side = _verify_base(manifest.base)
-        with safe_open(side / "model.safetensors", "pt") as base:  # type: ignore[no-untyped-call]
+        with safe_open(side / "model.safetensors", "pt") as base:
             for name in manifest.base.shared:
                 state[f"encoder.{name}"] = base.get_tensor(name)
     return manifest, state, side

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,6 @@ def search(
     *,
     trials: int = 10,
     device: str = "auto",
-    on_trial: Callable[[int, float], None] | None = None,
 ) -> SearchResult:
     """Train `trials` times with drawn settings and keep the best; a study in `work` goes on where it stopped."""
     work.mkdir(parents=True, exist_ok=True)
@@ -77,7 +76,6 @@ def search(
         storage=f"sqlite:///{work / 'study.db'}",
         study_name="undertow",
         load_if_exists=True,
-        callbacks=[lambda _, t: on_trial(t.number, t.value or 0.0)] if on_trial else None,
     )
     found = {
         k: v for k, v in best.hyperparameters.items() if k in {f.name for f in dataclasses.fields(config)}

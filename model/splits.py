@@ -80,7 +80,8 @@ def split_by_story(
     examples: Sequence[Example], share: float, salt: str = "dev"
 ) -> tuple[list[Example], list[Example]]:
     """(train, dev): a story goes to one side by the digest of its key, so a grown set keeps its old split."""
-    train, dev = [], []
+    train: list[Example] = []
+    dev: list[Example] = []
     for example in examples:
         point = int(hashlib.sha256(f"{salt}:{example.story}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
         (dev if point < share else train).append(example)

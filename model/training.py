@@ -96,7 +96,8 @@ def _with_adapter(encoder: nn.Module, config: TrainConfig) -> nn.Module:
         )
     else:
         settings = LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, **shared)
-    return get_peft_model(encoder, settings)  # type: ignore[arg-type]
+    wrapped: nn.Module = get_peft_model(encoder, settings)
+    return wrapped
 
 
 def merged_state(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -154,8 +155,11 @@ class Examples(torch.utils.data.Dataset[Example]):
         return self.examples[index]
 
 
-class NewsTrainer(Trainer):
+class NewsTrainer(Trainer):  # type: ignore[misc]
     """Trainer with our order of an epoch, our parameter groups and our dev metrics."""
+
+    optimizer: Any
+    control: Any
 
     def __init__(
         self, *, config: TrainConfig, dev: Sequence[Example], dev_collate: Collator, **kwargs: Any
@@ -164,19 +168,20 @@ class NewsTrainer(Trainer):
         super().__init__(eval_dataset=Examples(dev), **kwargs)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        examples = self.train_dataset.examples  # type: ignore[union-attr]
+        examples = self.train_dataset.examples
         weights, lengths = [e.weight for e in examples], [len(e.text) for e in examples]
         return EpochSampler(weights, lengths, self.config.batch, self.config.seed)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        if self.optimizer is None:
+        optimizer: torch.optim.Optimizer | None = self.optimizer
+        if optimizer is None:
             # A search moves these two in the arguments; everything else of a trial is in the config.
             settings = replace(
                 self.config, learning_rate=self.args.learning_rate, weight_decay=self.args.weight_decay
             )
             groups = parameter_groups(self.model, settings)
-            self.optimizer = torch.optim.AdamW(groups, fused=True, eps=1e-8)
-        return self.optimizer
+            optimizer = self.optimizer = torch.optim.AdamW(groups, fused=True, eps=1e-8)
+        return optimizer
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         network = self.accelerator.unwrap_model(self.model)
@@ -188,7 +193,7 @@ class NewsTrainer(Trainer):
         return metrics
 
 
-class RankAllocator(TrainerCallback):
+class RankAllocator(TrainerCallback):  # type: ignore[misc]
     """AdaLoRA moves its rank budget after every optimiser step, while the gradients are still there."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:

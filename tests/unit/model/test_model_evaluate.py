@@ -1,0 +1,143 @@
+"""Judging: figures per head, the behavioural suite, the report, the files that go in and out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from model_rows import make_rows, write_rows
+
+from model.behave import Case, complaint, pass_rates
+from model.data import Source, read_source
+from model.errors import DataError
+from model.evaluate import compare, evaluate, load_suite, suite_digest
+from model.example import Example
+from model.files import predict_file
+from model.inference import Classifier
+from model.report import render_report
+from model.verdict import Failure, Probabilities, Verdict
+
+GOOD, BAD, EVEN = Probabilities(0.1, 0.1, 0.8), Probabilities(0.8, 0.1, 0.1), Probabilities(0.2, 0.6, 0.2)
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_model):
+    return Classifier.load(tiny_model, "cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    path = write_rows(tmp_path_factory.mktemp("judged") / "judged.jsonl", make_rows(45, seed=11))
+    return read_source(Source("judged", path, "MIT"))
+
+
+def test_an_evaluation_holds_every_head_and_slice_and_survives_json(classifier, judged):
+    evaluation = json.loads(json.dumps(evaluate(classifier, judged, rounds=50).to_json()))
+    heads = evaluation["heads"]
+    assert set(heads) == {"sentiment", "company", "topics"}
+    assert heads["sentiment"]["n"] == 45
+    low, high = heads["sentiment"]["accuracy_interval"]
+    assert low <= heads["sentiment"]["accuracy"] <= high
+    assert heads["sentiment"]["slices"]["source"]["judged"]["n"] == 45
+    page = render_report(evaluation)
+    assert page.count("data:image/png") == 6
+    assert "<script" not in page
+
+
+def test_a_model_against_itself_is_no_better(classifier, judged):
+    paired = compare(classifier, classifier, judged)
+    assert paired["sentiment"]["mcnemar_p"] == 1.0
+    assert render_report(evaluate(classifier, judged, rounds=5).to_json(), None, paired).count("McNemar") == 1
+
+
+def test_nothing_labelled_is_said(classifier):
+    with pytest.raises(DataError, match="label"):
+        evaluate(classifier, [Example("acme")])
+
+
+@pytest.mark.parametrize(
+    ("case", "verdicts", "words"),
+    [
+        (Case("a", "k", "t", {"sentiment": "negative"}), [Verdict(BAD)], ""),
+        (Case("a", "k", "t", {"sentiment": "negative"}), [Verdict(GOOD)], "positive, not negative"),
+        (Case("a", "k", "t", never={"sentiment": "negative"}), [Verdict(BAD)], "negative"),
+        (Case("a", "k", "t", never={"sentiment": "negative"}), [Verdict(EVEN)], ""),
+        (Case("a", "k", "t", {"companies": {"A": "positive"}}), [Verdict(BAD, {"A": GOOD})], ""),
+        (
+            Case("a", "k", "t", {"companies": {"A": "positive"}}),
+            [Verdict(BAD, {"A": EVEN})],
+            "A neutral, not positive",
+        ),
+        (Case("a", "k", "t", {"topics": ["ipo"]}), [Verdict(BAD, {}, {"macro": 0.6, "ipo": 0.3})], ""),
+        (
+            Case("a", "k", "t", {"topics": ["ipo"]}),
+            [Verdict(BAD, {}, {"macro": 0.9, "ipo": 0.1})],
+            "macro, not ipo",
+        ),
+        (Case("a", "k", "t", same_as="u"), [Verdict(BAD), Verdict(EVEN)], "twin"),
+        (Case("a", "k", "t", {"sentiment": "negative"}), [Failure("too odd")], "too odd"),
+    ],
+)
+def test_a_case_passes_when_all_it_asks_for_holds(case, verdicts, words):
+    found = complaint(case, verdicts)
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+def test_rates_count_each_case_once():
+    cases = [Case("a-1", "a", ""), Case("a-2", "a", ""), Case("b-1", "b", "")]
+    rates = pass_rates(cases, ["", "wrong", ""])
+    assert (rates.overall, dict(rates.kinds), dict(rates.failures)) == (
+        0.6667,
+        {"a": 0.5, "b": 1.0},
+        {"a-2": "wrong"},
+    )
+
+
+def test_the_suite_is_large_and_asks_only_for_what_can_be_judged():
+    cases = load_suite()
+    assert len(cases) >= 400
+    assert len({c.id for c in cases}) == len(cases)
+    assert len({c.kind for c in cases}) >= 10
+    for case in cases:
+        assert case.expect or case.never or case.same_as, case.id
+        for company in case.expect.get("companies", {}):
+            assert company in case.text, case.id
+    assert len(suite_digest()) == 64
+
+
+def test_no_case_of_the_suite_is_among_our_training_texts():
+    from model.data import read_rows
+    from model.recipe import own_texts
+    from model.splits import find_leaks
+
+    texts = [str(r["text"]) for s in own_texts() for r in read_rows(s.path)]
+    assert find_leaks(texts, [c.text for c in load_suite()], threshold=0.9) == []
+
+
+def test_a_bad_line_is_an_error_line_and_stops_nothing(classifier, tmp_path):
+    lines = [
+        '{"text": "acme rises", "companies": ["acme"], "id": 7}',
+        "{broken",
+        '{"other": 1}',
+        '{"text": ""}',
+        "[]",
+    ]
+    lines += ['{"text": "x", "companies": "acme; borel"}', '{"text": "x", "companies": {"a": 1}}', ""]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    counts = predict_file(classifier, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert (counts.judged, counts.failed) == (2, 5)
+    assert [r.get("line") for r in rows] == [None, 2, 3, 4, 5, None, 7]
+    assert rows[0]["id"] == 7
+    assert set(rows[0]["probabilities"]) == {"negative", "neutral", "positive"}
+    assert rows[0]["companies"]["acme"]["sentiment"] in ("negative", "neutral", "positive")
+    assert rows[5]["companies"].keys() == {"acme", "borel"}
+
+
+def test_a_csv_of_texts_is_judged_too(classifier, tmp_path):
+    (tmp_path / "in.csv").write_text("text,id\nacme rises,1\n,2\n")
+    counts = predict_file(classifier, tmp_path / "in.csv", tmp_path / "out.jsonl")
+    assert (counts.judged, counts.failed) == (1, 1)
+    with pytest.raises(DataError, match="no file"):
+        predict_file(classifier, tmp_path / "none.csv", tmp_path / "out.jsonl")

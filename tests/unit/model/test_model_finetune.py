@@ -1,0 +1,155 @@
+"""Training for real, on a tiny encoder: every method, the same twice, on after a kill, in Chinese."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from model_rows import make_chinese_rows, make_rows, write_rows
+
+from model.data import Source
+from model.encoders import load_model
+from model.errors import DataError, LicenceError, TrainingError
+from model.finetune import finetune, make_trainer, read_split, start_network
+from model.inference import Classifier
+from model.recipe import change, own_texts, retrain_recipe
+from model.registry import load_manifest
+from model.training import TrainConfig, layer_count, layer_of, parameter_groups, prepare
+
+AT = "2026-01-31T00:00:00+00:00"
+
+
+def test_a_trained_model_knows_its_verbs(tiny_model):
+    verdicts = Classifier.load(tiny_model, "cpu", "fp32").predict(["acme rises sales", "borel falls sales"])
+    assert [v.sentiment.label for v in verdicts] == ["positive", "negative"]
+    assert load_manifest(tiny_model).metrics["dev"]["sentiment_f1"] > 0.6
+
+
+def test_the_same_run_twice_gives_the_same_metrics(tiny_config, tiny_source, tmp_path):
+    config = dataclasses.replace(tiny_config, epochs=1)
+    runs = [finetune(config, [tiny_source], tmp_path / n, created_at=AT, device="cpu") for n in "ab"]
+    assert runs[0].metrics == runs[1].metrics
+    assert runs[0].version == runs[1].version
+
+
+def test_a_killed_run_goes_on_where_it_was(tiny_config, tiny_source, tmp_path):
+    whole = finetune(
+        tiny_config, [tiny_source], tmp_path / "whole", created_at=AT, device="cpu", work=tmp_path / "w1"
+    )
+    split = read_split([tiny_source], tiny_config)
+    from transformers import set_seed
+
+    set_seed(tiny_config.seed)
+    trainer = make_trainer(
+        tiny_config, start_network(tiny_config, split.train), split, tmp_path / "w2", "cpu"
+    )
+    trainer.add_callback(_stop_after_first_epoch())
+    trainer.train()
+    resumed = finetune(
+        tiny_config, [tiny_source], tmp_path / "on", created_at=AT, device="cpu", work=tmp_path / "w2"
+    )
+    assert resumed.metrics == pytest.approx(whole.metrics, abs=1e-6)
+
+
+def _stop_after_first_epoch():
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_save(self, args, state, control, **_):
+            control.should_training_stop = True
+
+    return Stop()
+
+
+def test_checkpoints_of_other_settings_are_refused(tiny_config, tiny_source, tmp_path):
+    (tmp_path / "settings.txt").write_text("another run")
+    with pytest.raises(TrainingError, match="other settings"):
+        finetune(tiny_config, [tiny_source], tmp_path / "m", created_at=AT, device="cpu", work=tmp_path)
+
+
+@pytest.mark.parametrize("method", ["top", "lora", "adalora"])
+def test_other_ways_to_train_move_only_what_they_may_and_can_be_loaded(
+    method, tiny_config, tiny_source, tmp_path
+):
+    config = dataclasses.replace(tiny_config, method=method, top_layers=1, lora_rank=4, epochs=1)
+    finetune(config, [tiny_source], tmp_path / "m", created_at=AT, device="cpu")
+    after = load_model(tmp_path / "m").network.state_dict()
+    before = start_network(
+        dataclasses.replace(config, method="full"), read_split([tiny_source], config).train
+    )
+    moved = {k for k, v in before.network.state_dict().items() if not torch.allclose(v, after[k], atol=2e-4)}
+    assert any("layer.1" in k for k in moved)
+    assert not any("word_embeddings" in k for k in moved)
+    if method == "top":
+        assert not any("layer.0" in k for k in moved)
+    assert not any("lora" in k for k in after)
+    assert Classifier.load(tmp_path / "m", "cpu").predict(["acme rises"])
+
+
+def test_going_on_from_a_champion_keeps_its_lineage_and_learns_masked_labels(
+    tiny_model, tiny_config, tmp_path
+):
+    rows = [{"text": r["text"], "topics": ["energy"]} for r in make_rows(40, seed=9)]
+    labels = Source("labels", write_rows(tmp_path / "labels.jsonl", rows), "internal")
+    config = dataclasses.replace(tiny_config, start=str(tiny_model), epochs=3)
+    result = finetune(config, [labels], tmp_path / "m", created_at=AT, device="cpu")
+    manifest = load_manifest(tmp_path / "m")
+    assert manifest.parent == load_manifest(tiny_model).version
+    assert result.metrics["topics_accuracy"] == 1.0
+    assert "sentiment_f1" not in result.metrics
+
+
+def test_chinese_is_learnt_end_to_end(tiny_config, tmp_path):
+    source = Source("zh", write_rows(tmp_path / "zh.jsonl", make_chinese_rows(60)), "MIT")
+    config = dataclasses.replace(tiny_config, languages=("zh",), epochs=12, max_tokens=32)
+    finetune(config, [source], tmp_path / "m", created_at=AT, device="cpu")
+    classifier = Classifier.load(tmp_path / "m", "cpu")
+    assert classifier.languages == ("zh",)
+    from model.inference import TextInput
+
+    up, down = classifier.predict(
+        [TextInput("腾讯利润上升", ["腾讯"]), TextInput("银行亏损下降大跌", ["银行"])]
+    )
+    assert up.sentiment.label == "positive"
+    assert down.companies["银行"].label == "negative"
+
+
+def test_a_forbidden_licence_stops_before_anything_is_read(tiny_config, tmp_path):
+    with pytest.raises(LicenceError):
+        finetune(tiny_config, [Source("x", tmp_path / "none", "CC-BY-NC-4.0")], tmp_path / "m", created_at=AT)
+
+
+def test_too_little_data_is_said(tiny_config, tmp_path):
+    one = Source("one", write_rows(tmp_path / "a.jsonl", make_rows(1)), "MIT")
+    with pytest.raises(DataError, match="too few"):
+        finetune(tiny_config, [one], tmp_path / "m", created_at=AT)
+
+
+def test_lower_layers_and_words_move_slower_or_not_at_all(tiny_config, tiny_source):
+    config = dataclasses.replace(tiny_config, layer_decay=0.5, head_factor=4.0)
+    network = start_network(config, read_split([tiny_source], config).train).network
+    prepare(network, config)
+    rates = sorted({g["lr"] for g in parameter_groups(network, config)})
+    assert rates == pytest.approx([1.25e-3, 2.5e-3, 5e-3, 20e-3])
+    assert layer_count(network.encoder) == 2
+    assert layer_of("encoder.encoder.layer.1.output.dense.weight") == 1
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(TrainingError, match="method"):
+        TrainConfig(method="magic")
+    with pytest.raises(TrainingError, match="no setting 'speed'"):
+        change(TrainConfig(), {"speed": "9"})
+    with pytest.raises(TrainingError, match="no int"):
+        change(TrainConfig(), {"batch": "many"})
+    changed = change(TrainConfig(), {"epochs": "2", "freeze_words": "false", "tracking": "wandb,mlflow"})
+    assert (changed.epochs, changed.freeze_words, changed.tracking) == (2.0, False, ("wandb", "mlflow"))
+
+
+def test_a_retrain_replays_our_own_texts(tmp_path, tiny_model):
+    labels = write_rows(tmp_path / "labels.jsonl", make_rows(3))
+    config, sources = retrain_recipe(None, tmp_path, labels, True, tiny_model)
+    assert config.start == str(tiny_model)
+    assert {s.name for s in sources} == {"labels", "own"}
+    assert len(own_texts()) >= 5

@@ -1,0 +1,72 @@
+"""Figures against other people's arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_recall_fscore_support
+
+from model.calibrate import fit_temperature
+from model.metrics import (
+    bootstrap,
+    calibration_bins,
+    class_report,
+    confusion,
+    expected_calibration_error,
+    macro_f1,
+    paired_test,
+    softmax,
+)
+
+RNG = np.random.default_rng(4)
+TRUTH = RNG.integers(0, 3, 500)
+SAID = np.where(RNG.random(500) < 0.7, TRUTH, RNG.integers(0, 3, 500))
+
+
+@pytest.mark.parametrize("kind", ["micro", "macro", "weighted"])
+def test_averages_equal_those_of_scikit_learn(kind):
+    report = class_report(confusion(TRUTH, SAID, 3), ["a", "b", "c"])
+    p, r, f, _ = precision_recall_fscore_support(TRUTH, SAID, average=kind)
+    assert (report[kind]["precision"], report[kind]["recall"], report[kind]["f1"]) == pytest.approx((p, r, f))
+
+
+def test_a_class_that_never_occurs_is_not_averaged():
+    assert macro_f1(np.array([0, 0, 1]), np.array([0, 0, 1]), 3) == 1.0
+
+
+def test_calibration_error_of_honest_and_of_boastful_probabilities():
+    sure = RNG.uniform(0.5, 1, 20000)
+    truth = (RNG.random(20000) >= sure).astype(int)
+    honest = np.stack([sure, 1 - sure], 1)
+    assert expected_calibration_error(honest, truth) < 0.02
+    boast = np.stack([np.full(20000, 0.99), np.full(20000, 0.01)], 1)
+    assert expected_calibration_error(boast, truth) == pytest.approx(0.99 - (truth == 0).mean(), abs=1e-6)
+    assert sum(b["count"] for b in calibration_bins(honest, truth)) == 20000
+
+
+def test_temperature_undoes_overconfidence():
+    logits = RNG.normal(size=(5000, 3))
+    truth = np.array([RNG.choice(3, p=p) for p in softmax(logits)])
+    assert fit_temperature(logits * 3, truth) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int)) == 1.0
+
+
+def test_the_interval_covers_the_mean_about_as_often_as_it_says():
+    covered = 0
+    for seed in range(60):
+        sample = np.random.default_rng(seed).random(80)
+        low, high = bootstrap(lambda i, s=sample: float(s[i].mean()), 80, rounds=200, seed=seed)
+        covered += low <= 0.5 <= high
+    assert 50 <= covered <= 60
+
+
+def test_a_paired_test_sees_a_real_gain_and_no_gain():
+    better = np.where(RNG.random(500) < 0.5, TRUTH, SAID)
+    gain = paired_test(TRUTH, SAID, better, rounds=300)
+    assert gain["mcnemar_p"] < 0.001
+    assert gain["macro_f1_change_low"] > 0
+    assert gain["macro_f1_change"] == pytest.approx(
+        f1_score(TRUTH, better, average="macro") - f1_score(TRUTH, SAID, average="macro")
+    )
+    same = paired_test(TRUTH, SAID, SAID, rounds=50)
+    assert (same["mcnemar_p"], same["accuracy_change"]) == (1.0, 0.0)
