@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from pipeline.errors import TemporaryDeliveryError
 from pipeline.notify.card import clean
 from pipeline.notify.message import Message
-from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, hide
+from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, hide, secrets_in
 
 TITLE_CHARS = 200
-# Shorter parts of an address are words like "com"; no service has tokens of less.
-TOKEN_CHARS = 6
 TYPES = {"critical": "failure", "warning": "warning", "resolved": "success", "note": "info"}
 
 
@@ -71,9 +67,3 @@ class _Hiding(logging.Filter):
 
 
 _HIDING = _Hiding()
-
-
-def secrets_in(url: str) -> list[str]:
-    """The address and every part of it that may be a token, the longest first; plugins build other addresses of them."""
-    parts = {part for text in (url, unquote(url)) for part in re.split(r"[/:@?&=,#]+", text)[1:]}
-    return sorted({url, *(part for part in parts if len(part) >= TOKEN_CHARS)}, key=len, reverse=True)

@@ -107,9 +107,10 @@ def is_narrow(card: Card) -> bool:
 
 
 def cause(card: Card) -> str:
-    if card.cause is None:
+    """Why it may not be news. A market-wide alert names itself, not a doubt."""
+    if card.cause in (None, "market_wide"):
         return ""
-    return f"Perhaps not news: {CAUSES.get(card.cause, card.cause)}."
+    return f"Perhaps not news: {CAUSES.get(card.cause or '', card.cause)}."
 
 
 def event(kind: str, severity: str | None, actor: str) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import unquote
 
 from pipeline.errors import TemporaryDeliveryError, redact
 from pipeline.notify.message import Message
 
 # Seconds that connecting, and each answer after it, may take. A receiver that is slower is tried again later.
 TIMEOUT_S = 20.0
+# Shorter parts of an address are words like "com"; no service has tokens of less, characters.
+TOKEN_CHARS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,9 @@ def hide(text: object, *secrets: str | None) -> str:
         if secret:
             line = line.replace(secret, "***")
     return redact(line)[:300]
+
+
+def secrets_in(url: str) -> list[str]:
+    """The address and every part of it that may be a token, the longest first; plugins build other addresses of them."""
+    parts = {part for text in (url, unquote(url)) for part in re.split(r"[/:@?&=,#]+", text)[1:]}
+    return sorted({url, *(part for part in parts if len(part) >= TOKEN_CHARS)}, key=len, reverse=True)

@@ -18,7 +18,7 @@ from slack_sdk.webhook import WebhookClient
 
 from pipeline.errors import DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
 from pipeline.notify.message import Message
-from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, SlowDown, hide
+from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, SlowDown, hide, secrets_in
 from pipeline.notify.slack_blocks import escape
 
 EVENT_TYPE = "undertow_notification"
@@ -128,7 +128,9 @@ class SlackWebhookSender:
             return Sent(f"webhook:{message.key}")
         if answer.status_code == 429:
             raise SlowDown("Slack asks to slow down (429)", _seconds(answer.headers.get("Retry-After")))
-        said = f"Slack's webhook answered {answer.status_code} {hide(answer.body, self.url)[:80]}"
+        said = (
+            f"Slack's webhook answered {answer.status_code} {hide(answer.body, *secrets_in(self.url))[:80]}"
+        )
         kind = PermanentDeliveryError if answer.status_code == 400 else TemporaryDeliveryError
         raise kind(said)
 
@@ -152,7 +154,9 @@ def _slack_errors(secret: str) -> Iterator[None]:
     except SlackApiError as error:
         raise _refused(error) from None
     except (SlackClientError, OSError, HTTPException, ValueError) as error:
-        raise TemporaryDeliveryError(f"Slack cannot be reached ({hide(error, secret)})") from None
+        raise TemporaryDeliveryError(
+            f"Slack cannot be reached ({hide(error, *secrets_in(secret))})"
+        ) from None
 
 
 def _refused(error: SlackApiError) -> DeliveryError:

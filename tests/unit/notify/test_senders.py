@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.notify.apprise import AppriseSender, secrets_in
+from pipeline.notify.apprise import AppriseSender
 from pipeline.notify.connections import connections_in, read_connection
 from pipeline.notify.email import EmailSender, MailServer
 from pipeline.notify.senders import NotSetUp, apprise_urls, build_senders, mail_server
-from pipeline.notify.sending import Sender, hide
+from pipeline.notify.sending import Sender, hide, secrets_in
 from pipeline.notify.slack import SlackBotSender, SlackWebhookSender
 from pipeline.settings import Settings, load_settings
 
