@@ -71,7 +71,7 @@ def read_metrics(metrics: Any) -> Row:
     `confusion` is rows of counts by true verdict, columns by the model's, with their labels.
     """
     flat = metrics if isinstance(metrics, dict) else {}
-    nested = next(
+    nested: dict[str, Any] = next(
         (flat[k] for k in ("sentiment", "story", "story_sentiment") if isinstance(flat.get(k), dict)), {}
     )
     found = {name: _figure(flat, nested, names) for name, names in NAMES.items()}

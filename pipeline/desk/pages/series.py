@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.engine import Connection
 
 from pipeline.desk.charts import DEFAULT_RANGE, RANGES, chart, floor, read_counts
@@ -76,6 +76,17 @@ def stories_then(
             connection, story_filter(found, since=at, until=at + timedelta(minutes=minutes)), limit=30
         )
     return ask.page("stories_then.html", stories=rows, at=at, minutes=minutes)
+
+
+@router.get("/series/{series_id}/scores")
+def scores(ask: Ask, series_id: SmallId) -> Response:
+    """The detector's scores of the last 14 days, tick by tick, for trying another threshold."""
+    with ask.desk.reading() as connection:
+        _found(connection, series_id)
+        rows = desk_series.evaluations(connection, series_id, ask.as_of - timedelta(days=14), ask.as_of)
+    return JSONResponse(
+        {"at": [int(r["tick_at"].timestamp()) for r in rows], "score": [round(r["score"], 2) for r in rows]}
+    )
 
 
 def series_chart(connection: Connection, series: Row, range: str, ask: Asked) -> dict[str, Any]:

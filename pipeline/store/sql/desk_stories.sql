@@ -1,5 +1,5 @@
 -- Stories, newest first, one page after a cursor; every filter is optional. With as_of: only what was seen and scored by then.
--- `stories_chosen` is replaced by desk_stories_of_all, _company or _topic: the index that the page is read along.
+-- What it reads from is put in by the caller: desk_stories_of_all, _company or _topic, the index that the page is read along.
 select story.id, story.title, story.available_at, story.first_seen_at, story.copies, story.sources, story.backfilled,
        article.source, article.url, article.corrected,
        verdict.sentiment, verdict.negative, verdict.neutral, verdict.positive, verdict.scored_at,

@@ -1,0 +1,152 @@
+// Labelling by keyboard. Answers are sent while the next article is already shown; one that fails comes back and says so.
+"use strict";
+(() => {
+  const root = document.getElementById("labeller");
+  const source = document.getElementById("items");
+  if (!root || !source || !root.dataset.may) return;
+  const KEYS = { 1: "negative", n: "negative", 2: "neutral", 0: "neutral", 3: "positive", p: "positive" };
+  const AHEAD = 6; // fetch more when fewer wait: a fetch takes less than the six keys do
+  const card = root.querySelector(".card");
+  if (!card) return;
+  const form = card.querySelector("form"), status = root.querySelector(".session");
+  const eachCompany = card.querySelector("[data-act=companies]"), undo = card.querySelector("[data-act=undo]");
+  let items = JSON.parse(source.textContent), done = [], place = 0, labelled = 0, fetching = false, dry = false;
+  let sending = Promise.resolve();
+  const started = performance.now();
+  const field = (name) => card.querySelector(`[data-field=${name}]`);
+  const targets = (item) => [null, ...(eachCompany.checked ? item.companies : [])];
+
+  function show() {
+    const item = items[0];
+    if (!item) {
+      card.hidden = true;
+      status.textContent = `Nothing waits any more. ${labelled} labelled.`;
+      return;
+    }
+    card.hidden = false;
+    const target = targets(item)[place];
+    field("source").textContent = item.source;
+    field("reason").textContent = item.reason;
+    field("title").textContent = item.title;
+    field("target").textContent = target ? target.name : "those concerned";
+    mark(field("text"), item.text, target);
+    form.action = `${Desk.base}/label/${item.article_id}`;
+    root.dataset.article = item.article_id;
+    card.focus({ preventScroll: true });
+  }
+
+  function mark(element, text, company) {
+    element.replaceChildren();
+    let at = 0;
+    for (const [start, end] of (company ? company.spans : []) || []) {
+      if (start < at || end > text.length) continue;
+      const marked = document.createElement("mark");
+      marked.textContent = text.slice(start, end);
+      element.append(text.slice(at, start), marked);
+      at = end;
+    }
+    element.append(text.slice(at));
+  }
+
+  function say(words = "") {
+    const minutes = (performance.now() - started) / 60000;
+    const pace = labelled > 4 ? `, ${Math.round(labelled / minutes)} a minute` : "";
+    status.textContent = `${labelled} labelled${pace}. ${words}`;
+    undo.disabled = !done.length;
+  }
+
+  function send(path, fields, entry) {
+    // one after the other: an undo never overtakes the label it takes back
+    sending = sending.then(() => Desk.post(path, fields)).then((answer) => { entry.answer = answer; })
+      .catch((error) => { say(`Not stored: ${error.message}`); back(entry); });
+  }
+
+  function back(entry) {
+    done = done.filter((other) => other !== entry);
+    if (entry.sentiment) labelled -= 1;
+    if (items[0] !== entry.item) items.unshift(entry.item);
+    place = entry.place;
+    show();
+  }
+
+  function next() {
+    items.shift();
+    place = 0;
+    if (items.length < AHEAD) fetchMore();
+    show();
+  }
+
+  function label(sentiment) {
+    const item = items[0];
+    if (!item) return;
+    const target = targets(item)[place];
+    const entry = { item, place, sentiment };
+    done.push(entry);
+    labelled += 1;
+    send(`/label/${item.article_id}`, target ? { sentiment, company_id: target.id } : { sentiment }, entry);
+    if (place + 1 < targets(item).length) { place += 1; show(); } else next();
+    say(`Last: ${sentiment}.`);
+  }
+
+  function pass(act) {
+    const item = items[0];
+    if (!item) return;
+    const entry = { item, place };
+    send(`/label/${item.article_id}/${act}`, {}, entry);
+    next();
+    say(act === "skip" ? "Skipped." : "Others will be asked.");
+  }
+
+  function takeBack() {
+    const entry = done.pop();
+    if (!entry) return;
+    sending = sending.then(() => entry.answer && Desk.post(`/labels/${entry.answer.label_id}/retract`))
+      .catch((error) => say(`Not taken back: ${error.message}`));
+    done.push(entry);
+    back(entry);
+    say("Taken back.");
+  }
+
+  async function fetchMore() {
+    if (fetching || dry) return;
+    fetching = true;
+    const query = new URLSearchParams(root.dataset.company ? { company: root.dataset.company } : {});
+    for (const item of [...items, ...done.slice(-40).map((entry) => entry.item)]) query.append("shown", item.article_id);
+    try {
+      await sending;
+      const more = await (await fetch(`${Desk.base}/label/next?${query}`)).json();
+      const known = new Set(items.map((item) => item.article_id));
+      const fresh = more.filter((item) => !known.has(item.article_id));
+      dry = !fresh.length;
+      const wasEmpty = !items.length;
+      items.push(...fresh);
+      if (wasEmpty) show();
+    } catch (error) {
+      say("The queue does not answer; what you labelled is stored.");
+    } finally {
+      fetching = false;
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const act = event.submitter && event.submitter.dataset.act;
+    if (act) pass(act); else if (event.submitter) label(event.submitter.value);
+  });
+  undo.addEventListener("click", takeBack);
+  eachCompany.addEventListener("change", () => { place = 0; show(); });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox") return;
+    const key = event.key.toLowerCase();
+    if (KEYS[key]) label(KEYS[key]);
+    else if (key === "s") pass("skip");
+    else if (key === "d") pass("dispute");
+    else if (key === "u") takeBack();
+    else if (key === "c") { eachCompany.checked = !eachCompany.checked; place = 0; show(); }
+    else if (key === "o" && items[0]) window.open(`${Desk.base}/stories/${items[0].story_id}`, "_blank", "noopener");
+    else return;
+    event.preventDefault();
+  });
+  show();
+})();
