@@ -56,7 +56,7 @@ def coverage_before(
                 for feed, ratio in sorted(exceptions[at].items())
                 if feed in column
             )
-    return np.maximum(covered, 0.0)
+    return np.asarray(np.maximum(covered, 0.0))
 
 
 def due_ticks(

@@ -167,6 +167,27 @@ def read_carriers(connection: Connection, series_id: int, story_ids: Sequence[in
     return [dict(row._mapping) for row in rows]
 
 
+def read_shared(
+    connection: Connection, story_ids: Sequence[int], series_ids: Sequence[int]
+) -> tuple[int, list[int]]:
+    """How many of the stories are negative for any of the series, and those series, the one with most first."""
+    rows = connection.execute(
+        sql("alerts_shared"), {"story_ids": list(story_ids), "series_ids": list(series_ids)}
+    ).all()
+    return len({row.story_id for row in rows}), list(dict.fromkeys(row.series_id for row in rows))
+
+
+def read_feed_age(connection: Connection) -> tuple[datetime | None, int]:
+    """When the oldest feed that is polled was added, and how many there are."""
+    row = connection.execute(
+        sa.text(
+            "select min(added_at) as oldest, count(*) as number from feeds"
+            " where enabled and origin <> 'import' and removed_at is null"
+        )
+    ).one()
+    return row.oldest, row.number
+
+
 def read_chart(connection: Connection, series_id: int, start: datetime, end: datetime) -> dict[datetime, int]:
     """Live negative stories per hour of [start, end); empty hours are missing."""
     rows = connection.execute(sql("alerts_chart"), {"series_id": series_id, "start": start, "end": end})

@@ -1,0 +1,156 @@
+"""What the ticks of one day share: the series with their rules, and the baseline in the order of the series. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.baseline import Baseline, History, from_parameters, unknown_series
+from pipeline.detect.counts import WINDOW_HOURS
+from pipeline.detect.coverage import coverage_before, feed_weights
+from pipeline.detect.rules import Rules
+from pipeline.detect.tick import Crowd, Span
+from pipeline.types import Series
+
+FloatArray = NDArray[np.float64]
+
+# Days of history that a baseline is made of: three of the longest half-lives.
+HISTORY_DAYS = 84
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Series in the order of their index, with what is usual for them on one day.
+
+    `learning` [S]: too young to be told of what is not critical; `weights` [S, F] by `feed_ids`.
+    """
+
+    series: tuple[Series, ...]
+    crowd: Crowd
+    baseline: Baseline
+    baseline_id: int
+    model_version_id: int
+    learning: NDArray[np.bool_]
+    feed_ids: tuple[int, ...]
+    weights: FloatArray
+
+    @property
+    def index(self) -> dict[int, int]:
+        return {series.id: i for i, series in enumerate(self.series)}
+
+
+@dataclass(frozen=True, slots=True)
+class NightBaseline:
+    """A baseline as stored: `parameters` by series id, `pooled` what holds where a series is missing."""
+
+    id: int
+    day: date
+    model_version_id: int
+    pooled: Mapping[str, object]
+    parameters: Mapping[int, Mapping[str, object]]
+
+
+def make_scene(series: Sequence[Series], stored: NightBaseline, rules: Rules) -> Scene:
+    """The scene of the day that the baseline was built for."""
+    default = unknown_series(float(str(stored.pooled.get("share", 0.25))))
+    baseline = from_parameters(midnight(stored.day), [stored.parameters.get(s.id, default) for s in series])
+    crowd = make_crowd(series, rules)
+    learn_days = np.array([rule.learn_days for rule in crowd.rules])
+    feed_ids = tuple(int(str(f)) for f in _list(stored.pooled.get("feeds")))
+    by_feed = {
+        (s.id, int(feed)): int(str(number))
+        for s in series
+        for feed, number in _items(stored.parameters.get(s.id, {}).get("feeds"))
+    }
+    weights = feed_weights(by_feed, [s.id for s in series], feed_ids)
+    return Scene(
+        tuple(series),
+        crowd,
+        baseline,
+        stored.id,
+        stored.model_version_id,
+        baseline.days < learn_days,
+        feed_ids,
+        weights,
+    )
+
+
+def make_crowd(series: Sequence[Series], rules: Rules) -> Crowd:
+    """Rules by series, and who counts in the market factor."""
+    kinds = [s.kind for s in series]
+    return Crowd(
+        tuple(rules.of(s.kind, s.key) for s in series),
+        np.array([kind in ("company", "topic") for kind in kinds], dtype=bool),
+        np.array([kind != "all" for kind in kinds], dtype=bool),
+        kinds.index("all") if "all" in kinds else None,
+        rules.market_factor,
+        rules.missed_copies,
+    )
+
+
+def make_span(
+    scene: Scene,
+    tick_at: datetime,
+    trailing: Mapping[int, Sequence[int]],
+    exceptions: Mapping[datetime, Mapping[int, float]],
+    unseen: float,
+) -> Span:
+    """One tick from the trailing counts of its series (see store.windows.read_trailing)."""
+    counts = np.zeros((len(scene.series), 3, len(WINDOW_HOURS)))
+    index = scene.index
+    for series_id, numbers in trailing.items():
+        if series_id in index:
+            counts[index[series_id]] = np.reshape([n or 0 for n in numbers], (3, -1))
+    coverage = coverage_before(tick_at, exceptions, scene.weights, scene.feed_ids, unseen)
+    return Span(tick_at, counts[:, None, 0], counts[:, None, 1], counts[:, None, 2], coverage)
+
+
+def make_history(
+    series: Sequence[tuple[Series, datetime]],
+    day: date,
+    hours: Sequence[tuple[int, datetime, int, int]],
+    whole: Mapping[datetime, float],
+) -> History:
+    """Hourly counts of whole days before `day` from (series, hour, negative, other).
+
+    A series is covered from its first story on, or from when it was watched, whichever is earlier; `whole` is the
+    coverage of hours in which feeds were down.
+    """
+    end = midnight(day)
+    first = min((at for _, at, _, _ in hours), default=end)
+    days = min(HISTORY_DAYS, max(1, -(-int((end - first).total_seconds()) // 86400)))
+    size = days * 24
+    index = {s.id: i for i, (s, _) in enumerate(series)}
+    counts = np.zeros((2, len(series), size))
+    begun = np.array([_hour(watched, end, size) for _, watched in series])
+    for series_id, at, negative, other in hours:
+        place = _hour(at, end, size)
+        if series_id in index and 0 <= place < size:
+            counts[:, index[series_id], place] += (negative, other)
+            begun[index[series_id]] = min(begun[index[series_id]], place)
+    coverage = (np.arange(size)[None, :] >= begun[:, None]).astype(float)
+    for at, part in whole.items():
+        if 0 <= (place := _hour(at, end, size)) < size:
+            coverage[:, place] *= part
+    return History(end, counts[0], counts[1], coverage)
+
+
+def midnight(day: date) -> datetime:
+    """Start of a UTC day."""
+    return datetime.combine(day, time(0), UTC)
+
+
+def _hour(at: datetime, end: datetime, size: int) -> int:
+    return size + int((at - end).total_seconds() // 3600)
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _items(value: object) -> list[tuple[str, object]]:
+    return list(value.items()) if isinstance(value, dict) else []

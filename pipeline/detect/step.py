@@ -1,0 +1,313 @@
+"""Detect: counts windows, tests every tick since the last one, follows alerts and fills the outbox.
+
+Each tick is one transaction: its evaluations, spikes, alerts, their history and the messages about them are there
+together or not at all. A run that dies loses nothing, and a second run changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Connection, Engine
+
+from model.labels import TOPIC_TITLES
+from pipeline.detect.baseline import SHARE_PSEUDO_STORIES, fit_baseline, to_parameters
+from pipeline.detect.counts import TICK
+from pipeline.detect.coverage import due_ticks
+from pipeline.detect.rules import STATISTIC_VERSION, Rules
+from pipeline.detect.scene import (
+    HISTORY_DAYS,
+    NightBaseline,
+    Scene,
+    make_history,
+    make_scene,
+    make_span,
+    midnight,
+)
+from pipeline.detect.tell import Scenery, follow_alerts
+from pipeline.detect.tick import Findings, find, window_hours
+from pipeline.store import baselines, models, spikes, windows
+from pipeline.store.models import StoredModel
+from pipeline.store.spikes import Evaluation
+from pipeline.types import Report, Series
+
+log = logging.getLogger(__name__)
+
+# How far back a run catches up; what is older would be told as news long after it was.
+CATCH_UP = timedelta(days=14)
+# Scores written this long before the last run are looked through again: a writer may commit late.
+RECOUNT = timedelta(days=2)
+# A baseline is built again within its day when its history has grown by this factor and number (an import).
+GROWN_FACTOR = 1.2
+GROWN_STORIES = 20
+# Part of the stories of four weeks that a model must have scored before its own counts make the baseline.
+LEAST_RESCORED = 0.5
+MODEL_DAYS = 28
+# Negative share of financial news where nothing was counted yet.
+USUAL_SHARE = 0.25
+
+
+@dataclass(slots=True)
+class DetectReport(Report):
+    """Stories counted, ticks evaluated, spikes found; alerts opened, raised and resolved; messages for the outbox."""
+
+    counted: int = 0
+    history: int = 0
+    ticks: int = 0
+    spikes: int = 0
+    opened: int = 0
+    risen: int = 0
+    resolved: int = 0
+    messages: int = 0
+    baselines: int = 0
+
+
+@dataclass(slots=True)
+class WindowsReport(Report):
+    """Series that were new, live stories and backfilled stories that were counted."""
+
+    series: int = 0
+    live: int = 0
+    history: int = 0
+
+
+@dataclass(slots=True)
+class BaselineReport(Report):
+    """Day it is for, series in it, stories it is made of; `built` is 0 where it was there already."""
+
+    day: str
+    series: int = 0
+    stories: int = 0
+    built: int = 0
+
+
+def build_windows(engine: Engine, *, as_of: datetime) -> WindowsReport:
+    """Counts every story that was scored and not counted yet, from the beginning of time."""
+    with engine.begin() as connection:
+        windows.lock_detect(connection)
+        added = windows.sync_series(connection, TOPIC_TITLES, as_of)
+        champion = models.champion(connection, as_of=as_of)
+        if champion is None:
+            return WindowsReport(series=added)
+        counted = windows.count_stories(connection, champion.id, as_of)
+        return WindowsReport(added, counted.live, counted.history)
+
+
+def build_baselines(engine: Engine, rules: Rules, *, as_of: datetime) -> BaselineReport:
+    """What is usual from the UTC day of `as_of` on; again only where its history has grown since."""
+    build_windows(engine, as_of=as_of)
+    with engine.begin() as connection:
+        windows.lock_detect(connection)
+        champion = models.champion(connection, as_of=as_of)
+        day = as_of.date()
+        if champion is None:
+            return BaselineReport(day.isoformat())
+        before = baselines.find_baseline(connection, day, STATISTIC_VERSION)
+        stored = _baseline_of(connection, day, champion, as_of)
+        built = int(before is None or before.id != stored.id)
+        return BaselineReport(
+            day.isoformat(), len(stored.parameters), int(str(stored.pooled["stories"])), built
+        )
+
+
+def detect(engine: Engine, rules: Rules, *, as_of: datetime) -> DetectReport:
+    """Evaluates all ticks up to `as_of` that were not; can run at any time, twice, and side by side."""
+    report = DetectReport()
+    with engine.begin() as connection:
+        windows.lock_detect(connection)
+        windows.sync_series(connection, TOPIC_TITLES, as_of)
+        champion = models.champion(connection, as_of=as_of)
+        if champion is None:
+            return report
+        rules = rules.with_overrides(windows.read_overrides(connection))
+        last = spikes.last_tick(connection)
+        since = None if last is None else min(last, as_of) - RECOUNT
+        counted = windows.count_stories(connection, champion.id, as_of, since)
+        report.counted, report.history = counted.live, counted.history
+        ticks = due_ticks(last, counted.first_live, as_of, CATCH_UP)
+    scene: Scene | None = None
+    for tick_at in ticks:
+        with engine.begin() as connection:
+            windows.lock_detect(connection)
+            last = spikes.last_tick(connection)
+            if last is not None and last >= tick_at:
+                continue  # another run was here first
+            scene = _scene_at(connection, tick_at, champion, rules, scene, as_of, report)
+            _evaluate(connection, scene, tick_at, champion, rules, as_of, report)
+    return report
+
+
+def _scene_at(
+    connection: Connection,
+    tick_at: datetime,
+    champion: StoredModel,
+    rules: Rules,
+    scene: Scene | None,
+    as_of: datetime,
+    report: DetectReport,
+) -> Scene:
+    """The scene of the day of the tick; the one given where it is of that day."""
+    day = (tick_at - TICK).date()
+    if scene is not None and scene.baseline.as_of == midnight(day):
+        return scene
+    before = baselines.find_baseline(connection, day, STATISTIC_VERSION)
+    stored = _baseline_of(connection, day, champion, as_of)
+    report.baselines += int(before is None or before.id != stored.id)
+    return make_scene([s for s, _ in windows.list_series(connection)], stored, rules)
+
+
+def _baseline_of(connection: Connection, day: date, champion: StoredModel, as_of: datetime) -> NightBaseline:
+    """The baseline of `day`, built where it is missing, of another model or of far less history."""
+    start, end = midnight(day) - timedelta(days=HISTORY_DAYS), midnight(day)
+    recent = windows.stories_by_model(connection, end - timedelta(days=MODEL_DAYS), end)
+    model_id = _model_with_history(champion.id, recent)
+    known = windows.stories_by_model(connection, start, end).get(model_id, 0)
+    stored = baselines.find_baseline(connection, day, STATISTIC_VERSION)
+    if stored is not None and stored.model_version_id == model_id:
+        used = int(stored.pooled["stories"])
+        if known < GROWN_FACTOR * used + GROWN_STORIES:
+            return _night(stored)
+    baseline_id = _build(connection, day, model_id, known, as_of)
+    if baseline_id is not None:
+        return _night(baselines.get_baseline(connection, baseline_id))
+    assert stored is not None  # the same time again: it was built by this run
+    return _night(stored)
+
+
+def _model_with_history(champion_id: int, recent: Mapping[int, int]) -> int:
+    """The champion, or before enough of the past is scored again the model that scored most of it."""
+    if not recent or recent.get(champion_id, 0) >= LEAST_RESCORED * max(recent.values()):
+        return champion_id
+    return max(recent, key=lambda model_id: (recent[model_id], model_id))
+
+
+def _build(connection: Connection, day: date, model_id: int, known: int, as_of: datetime) -> int | None:
+    end = midnight(day)
+    start = end - timedelta(days=HISTORY_DAYS)
+    series = windows.list_series(connection)
+    hours = [
+        (c.series_id, c.at, c.negative, c.other) for c in windows.read_hours(connection, model_id, start, end)
+    ]
+    whole = _hourly({t.tick_at: t.whole for t in spikes.read_ticks(connection, start, end)})
+    baseline = fit_baseline(make_history(series, day, hours, whole))
+    feeds: dict[int, dict[str, int]] = {}
+    for series_id, feed_id, number in windows.stories_by_feed(
+        connection, end - timedelta(days=MODEL_DAYS), end
+    ):
+        feeds.setdefault(series_id, {})[str(feed_id)] = number
+    parameters = {
+        s.id: {**to_parameters(baseline, i), "feeds": feeds.get(s.id, {})} for i, (s, _) in enumerate(series)
+    }
+    negative, other = sum(h[2] for h in hours), sum(h[3] for h in hours)
+    share = (negative + SHARE_PSEUDO_STORIES * USUAL_SHARE) / (negative + other + SHARE_PSEUDO_STORIES)
+    return baselines.save_baseline(
+        connection,
+        built_for=day,
+        built_at=as_of,
+        model_version_id=model_id,
+        rule_version=STATISTIC_VERSION,
+        pooled={"stories": known, "share": round(share, 6), "feeds": windows.polled_feeds(connection)},
+        parameters=parameters,
+    )
+
+
+def _hourly(whole: Mapping[datetime, float]) -> dict[datetime, float]:
+    """Mean coverage of each hour from that of its ticks; hours that were fully covered are left out."""
+    hours: dict[datetime, list[float]] = {}
+    for tick_at, part in whole.items():
+        hours.setdefault((tick_at - TICK).replace(minute=0, second=0, microsecond=0), []).append(part)
+    means = {at: sum(parts) / len(parts) for at, parts in hours.items()}
+    return {at: mean for at, mean in means.items() if abs(mean - 1) > 0.01}
+
+
+def _evaluate(
+    connection: Connection,
+    scene: Scene,
+    tick_at: datetime,
+    champion: StoredModel,
+    rules: Rules,
+    as_of: datetime,
+    report: DetectReport,
+) -> None:
+    start = tick_at - TICK
+    windows.count_copies(connection, start, tick_at)
+    past = {t.tick_at: t.feeds for t in spikes.read_ticks(connection, tick_at - timedelta(days=1), tick_at)}
+    past[tick_at] = windows.feed_exceptions(connection, start, tick_at)
+    unseen = 0.0 if windows.ever_polled(connection) else 1.0
+    span = make_span(scene, tick_at, windows.read_trailing(connection, tick_at), past, unseen)
+    findings = find(span, scene.baseline, scene.crowd)
+    scenery = Scenery(scene, findings, rules, champion, tick_at, as_of)
+    followed = follow_alerts(connection, scenery)
+    versions: dict[str, Any] = {
+        "baseline_id": scene.baseline_id,
+        "model_version_id": champion.id,
+        "rule_version": rules.version,
+    }
+    evaluations = describe(scene, findings, followed.states, followed.alert_ids)
+    report.spikes += spikes.save_evaluations(connection, tick_at, evaluations, **versions)
+    whole = float(span.coverage[scene.crowd.whole or 0, -1]) if len(scene.series) else 1.0
+    spikes.save_tick(
+        connection,
+        tick_at=tick_at,
+        evaluated_at=as_of,
+        market_factor=float(findings.market[0]),
+        coverage=min(1.0, whole),
+        details={"feeds": past[tick_at], "whole": round(whole, 4), "unseen": unseen},
+        **versions,
+    )
+    report.ticks += 1
+    report.opened += followed.opened
+    report.risen += followed.risen
+    report.resolved += followed.resolved
+    report.messages += followed.messages
+
+
+def describe(
+    scene: Scene, findings: Findings, states: Mapping[int, str], alert_ids: Mapping[int, int]
+) -> list[Evaluation]:
+    """Evaluations of the series that have a negative story in 24 h or an open alert."""
+    rows = []
+    for i, series in enumerate(scene.series):
+        if findings.negative[i, 0] <= 0 and i not in states:
+            continue
+        rule = scene.crowd.rules[i]
+        crossing = float(findings.crossing[i, 0])
+        severity = None
+        if rule.enabled and crossing >= rule.warning and not findings.no_data[i, 0]:
+            severity = "critical" if crossing >= rule.critical else "warning"
+        rows.append(_evaluation(scene, findings, i, series, states.get(i), severity, alert_ids.get(i)))
+    return rows
+
+
+def _evaluation(
+    scene: Scene,
+    findings: Findings,
+    i: int,
+    series: Series,
+    state: str | None,
+    severity: str | None,
+    alert_id: int | None,
+) -> Evaluation:
+    quiet = "no_data" if findings.no_data[i, 0] else "learning" if scene.learning[i] else "inactive"
+    evaluation = Evaluation(
+        series.id,
+        window_hours(findings, i),
+        int(findings.negative[i, 0]),
+        int(findings.other[i, 0]),
+        float(findings.expected[i, 0]),
+        float(findings.variance[i, 0]),
+        float(findings.p[i, 0]),
+        max(-1.0, float(findings.score[i, 0])),
+        state or quiet,
+    )
+    return replace(evaluation, severity=severity, alert_id=alert_id) if severity else evaluation
+
+
+def _night(stored: Any) -> NightBaseline:
+    return NightBaseline(
+        stored.id, stored.built_for, stored.model_version_id, stored.pooled, stored.parameters
+    )

@@ -1,0 +1,284 @@
+"""Follows the alerts of one tick in the database and writes what is to be told, in the transaction of the tick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from pipeline.detect.alerts import (
+    COVERED_PART,
+    Cause,
+    Change,
+    Circumstances,
+    Episode,
+    from_memory,
+    may_tell,
+    to_memory,
+)
+from pipeline.detect.evidence import CHART_HOURS, Around, Figures, build_evidence, chart_points, name_cause
+from pipeline.detect.rules import Rules
+from pipeline.detect.scene import Scene
+from pipeline.detect.tick import Findings, follow, market_wide, reconsider, window_hours
+from pipeline.notify.routes import route
+from pipeline.store import alerts, notifications
+from pipeline.store.models import StoredModel
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """One tick with everything it depends on."""
+
+    scene: Scene
+    findings: Findings
+    rules: Rules
+    champion: StoredModel
+    tick_at: datetime
+    as_of: datetime
+
+
+@dataclass(slots=True)
+class Followed:
+    """States of the series that have an episode and their alerts, by index; what happened, as counts."""
+
+    states: dict[int, str] = field(default_factory=dict)
+    alert_ids: dict[int, int] = field(default_factory=dict)
+    opened: int = 0
+    risen: int = 0
+    resolved: int = 0
+    messages: int = 0
+
+
+def follow_alerts(connection: Connection, at: Scenery) -> Followed:
+    """Brings every episode one tick further; the strongest is told first, so that it can stand for weaker ones."""
+    index = at.scene.index
+    longest = timedelta(hours=max((r.reopen_hours for r in at.scene.crowd.rules), default=0.0))
+    stored = {
+        index[e.series_id]: e
+        for e in alerts.read_episodes(connection, at.tick_at - longest)
+        if e.series_id in index
+    }
+    episodes = {i: from_memory(e.memory) for i, e in stored.items() if e.memory}
+    moved = follow(at.findings, at.scene.crowd, episodes, at.tick_at)
+    done = Followed(
+        states={i: e.state for i, e in episodes.items() if e.open},
+        alert_ids={i: e.id for i, e in stored.items() if i in episodes},
+    )
+    teller = _Teller(connection, at, stored, done)
+    for i in sorted(moved, key=lambda i: (-float(at.findings.crossing[i, 0]), i)):
+        episode, changes = moved[i]
+        teller.move(i, episode, changes)
+        done.states.pop(i, None)
+        if episode.open:
+            done.states[i] = episode.state
+    return done
+
+
+class _Teller:
+    """Writes the changes of one tick. It remembers which alerts were told, because those stand for later ones."""
+
+    def __init__(
+        self, connection: Connection, at: Scenery, stored: dict[int, alerts.StoredEpisode], done: Followed
+    ) -> None:
+        self.connection = connection
+        self.at = at
+        self.stored = stored
+        self.done = done
+        self.silences = alerts.active_silences(connection, at.tick_at)
+        self.told = {
+            i: e.id for i, e in stored.items() if e.told and e.memory.get("state") in ("firing", "held")
+        }
+        self.market_alert = next(
+            (e.id for e in stored.values() if e.cause == "market_wide" and e.id in self.told.values()), None
+        )
+
+    def move(self, i: int, episode: Episode, changes: Sequence[Change]) -> None:
+        alert_id = self.done.alert_ids.get(i)
+        begins = any(c.kind == "pending" for c in changes)
+        if alert_id is None or begins:
+            alert_id = alerts.insert_alert(
+                self.connection,
+                self.at.scene.series[i].id,
+                episode.state,
+                episode.severity,
+                episode.pending_at,
+                episode.peak,
+                self.at.rules.version,
+                self.at.champion.id,
+            )
+            self.stored.pop(i, None)
+            self.done.alert_ids[i] = alert_id
+        alerts.update_alert(self.connection, alert_id, to_memory(episode), self.at.tick_at)
+        for change in changes:
+            self._record(i, alert_id, change)
+
+    def _record(self, i: int, alert_id: int, change: Change) -> None:
+        event_id = alerts.add_event(
+            self.connection, alert_id, self.at.tick_at, change.kind, change.severity, self._detail(i)
+        )
+        self.done.opened += change.kind == "open"
+        self.done.risen += change.kind == "rise"
+        self.done.resolved += change.kind == "resolve"
+        if change.kind in ("open", "rise", "reopen"):
+            self._show(i, alert_id, event_id, change)
+        elif change.kind == "resolve":
+            self._tell_end(i, alert_id, event_id, change)
+
+    def _show(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
+        """Evidence of an opening, rise or reopening; told where nothing speaks against it."""
+        series = self.at.scene.series[i]
+        stories = self._stories(i)
+        cause = self._cause(i, stories)
+        silenced = any(s.covers(series.kind, series.key, self.at.tick_at) for s in self.silences)
+        under_market = self.market_alert is not None and cause != "market_wide"
+        evidence = self._evidence(i, change, stories, cause)
+        deliveries = []
+        inhibited_by = self.market_alert if under_market else None
+        around = Circumstances(bool(self.at.scene.learning[i]), silenced, cause, under_market)
+        if change.tell and may_tell(change.severity, around):
+            told = notifications.told_receivers(self.connection, alert_id)
+            deliveries = route(
+                self.at.rules.routing, series.kind, series.key, change.severity, self.at.as_of, told=told
+            )
+            if not told:
+                by = self._covered_by(i, stories)
+                inhibited_by = by[0] if by else None
+                known = {r for a in by for r in notifications.told_receivers(self.connection, a)}
+                deliveries = [d for d in deliveries if d.receiver not in known]
+        written = self._write(alert_id, event_id, change, deliveries, evidence)
+        if written or (change.tell and may_tell(change.severity, around) and not inhibited_by):
+            self.told[i] = alert_id
+            if cause == "market_wide":
+                self.market_alert = alert_id
+        alerts.set_circumstances(
+            self.connection,
+            alert_id,
+            told=bool(written),
+            silenced=silenced,
+            cause=cause,
+            inhibited_by=inhibited_by,
+            evidence=evidence,
+        )
+
+    def _tell_end(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
+        series = self.at.scene.series[i]
+        told = notifications.told_receivers(self.connection, alert_id)
+        silenced = any(s.covers(series.kind, series.key, self.at.tick_at) for s in self.silences)
+        if change.tell and told and not silenced:
+            deliveries = route(
+                self.at.rules.routing,
+                series.kind,
+                series.key,
+                change.severity,
+                self.at.as_of,
+                told=told,
+                resolved=True,
+            )
+            cause = self.stored[i].cause if i in self.stored else None
+            evidence = self._evidence(i, change, self._stories(i), cause)  # type: ignore[arg-type]
+            self._write(alert_id, event_id, change, deliveries, evidence)
+        self.told.pop(i, None)
+
+    def _write(
+        self,
+        alert_id: int,
+        event_id: int,
+        change: Change,
+        deliveries: Sequence[Any],
+        evidence: dict[str, Any],
+    ) -> int:
+        if not deliveries:
+            return 0
+        written = notifications.write_outbox(
+            self.connection,
+            alert_id,
+            event_id,
+            change.kind,  # type: ignore[arg-type]  # only open, rise and resolve are told
+            deliveries,
+            evidence,
+            self.at.as_of,
+        )
+        self.done.messages += written
+        return written
+
+    def _covered_by(self, i: int, stories: Sequence[dict[str, Any]]) -> list[int]:
+        """Alerts told before that most of the negative stories belong to, the one with most of them first."""
+        bad = [s["story_id"] for s in stories if s["sentiment"] == "negative"]
+        others = {self.at.scene.series[j].id: a for j, a in self.told.items() if j != i}
+        if not bad or not others:
+            return []
+        shared, by_series = alerts.read_shared(self.connection, bad, list(others))
+        return [others[s] for s in by_series] if shared >= COVERED_PART * len(bad) else []
+
+    def _stories(self, i: int) -> list[dict[str, Any]]:
+        hours = window_hours(self.at.findings, i)
+        start = self.at.tick_at - timedelta(hours=hours)
+        return alerts.read_stories(self.connection, self.at.scene.series[i].id, start, self.at.tick_at)
+
+    def _cause(self, i: int, stories: Sequence[dict[str, Any]]) -> Cause | None:
+        rule = self.at.scene.crowd.rules[i]
+        oldest, number = alerts.read_feed_age(self.connection)
+        whole = i == self.at.scene.crowd.whole
+        around = Around(
+            market=whole and market_wide(self.at.findings, self.at.scene.crowd),
+            promoted=self.at.scene.model_version_id != self.at.champion.id,
+            learning_since=self.at.tick_at - timedelta(days=rule.learn_days),
+            oldest_feed_at=oldest,
+            lone_feed=number <= 1,
+        )
+        return name_cause(stories, around)
+
+    def _evidence(
+        self, i: int, change: Change, stories: Sequence[dict[str, Any]], cause: Cause | None
+    ) -> dict[str, Any]:
+        scene, findings, tick_at = self.at.scene, self.at.findings, self.at.tick_at
+        series = scene.series[i]
+        bad = [s["story_id"] for s in stories if s["sentiment"] == "negative"]
+        chart_start = tick_at - timedelta(hours=CHART_HOURS + 1)
+        return build_evidence(
+            series,
+            change.severity,
+            self._figures(i),
+            stories,
+            alerts.read_carriers(self.connection, series.id, bad) if bad else [],
+            chart_points(
+                scene.baseline,
+                i,
+                tick_at - timedelta(seconds=1),
+                alerts.read_chart(self.connection, series.id, chart_start, tick_at),
+            ),
+            cause,
+            lambda k, m, copies: reconsider(findings, scene.baseline, scene.crowd, i, k, m, copies),
+        )
+
+    def _figures(self, i: int) -> Figures:
+        scene, findings = self.at.scene, self.at.findings
+        return Figures(
+            self.at.tick_at,
+            window_hours(findings, i),
+            int(findings.negative[i, 0]),
+            int(findings.other[i, 0]),
+            float(findings.expected[i, 0]),
+            float(findings.variance[i, 0]),
+            float(findings.p[i, 0]),
+            max(-1.0, float(findings.score[i, 0])),
+            float(scene.baseline.share[i]),
+            float(findings.market[0] if i == scene.crowd.whole else findings.factor[i, 0]),
+            scene.baseline.as_of.date().isoformat(),
+            self.at.rules.version,
+            self.at.champion.version,
+        )
+
+    def _detail(self, i: int) -> dict[str, Any]:
+        """Figures of the moment, for the history."""
+        findings = self.at.findings
+        return {
+            "window_hours": window_hours(findings, i),
+            "negative": int(findings.negative[i, 0]),
+            "other": int(findings.other[i, 0]),
+            "expected": float(f"{float(findings.expected[i, 0]):.6g}"),
+            "score": max(-1.0, float(findings.score[i, 0])),
+        }
