@@ -1,61 +1,418 @@
-"""The wiring of learning, beside `run`: labels in, the queue, retraining step by step, the watch between retrainings.
+"""The wiring of retraining, beside `run`: from labels to a new champion, step by step.
 
-Every function takes the line; the steps of a retraining take its `run_key` too, may be repeated, go on where a killed
-one stopped, and return what JSON can carry.
+Every step takes the line and the `run_key` of the retraining, may be repeated, goes on where a killed one stopped, and
+returns what JSON can carry. Until `promote` commits its one row the champion is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipeline import run
 from pipeline.errors import UsageError
-from pipeline.label import step
-from pipeline.label.queue import parse_mix
-from pipeline.label.records import Mistake, read_row
+from pipeline.label.dataset import choose_frozen, make_dataset, merge_labels
+from pipeline.label.gate import Verdict, decide
 from pipeline.run import Line, ensure_champion, now
+from pipeline.store import models, notifications, retrainings
+from pipeline.store.retrainings import Retraining
+
+if TYPE_CHECKING:
+    from pipeline.label.learn import RunFiles
+
+# Unlabelled stories since the last adaptation from which adapting again pays, and the most that are read: masked words
+# taught a MiniLM nothing measurable from fewer, and 100,000 texts take hours on two cores.
+ADAPT_LEAST, ADAPT_MOST = 20_000, 100_000
 
 
-def import_labels(
-    line: Line,
-    path: Path,
-    *,
-    by: str,
-    kind: str | None = None,
-    origin: str = "file",
-    as_of: datetime | None = None,
+def enough(line: Line, *, force: bool = False) -> dict[str, Any]:
+    """Are there labels that no retraining has seen, as many as UNDERTOW_RETRAIN_MIN_LABELS (any, with `force`)?"""
+    with line.engine.connect() as connection:
+        new = retrainings.count_new_labels(connection)
+    needed = 1 if force else line.settings.retrain_min_labels
+    return {"enough": new >= needed, "new_labels": new, "needed": needed}
+
+
+def prepare(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Opens the run: its row, the frozen sets grown by fresh labels, the files to learn from and to be judged on."""
+    from pipeline.label import learn
+
+    as_of = as_of or now()
+    champion, files = ensure_champion(line, as_of=as_of), run_files(line, run_key)
+    with line.engine.begin() as connection:
+        row = retrainings.open_retraining(connection, run_key, champion.id, as_of)
+        if row.over or ("frozen" in row.data and files.frozen.is_file()):
+            return dict(row.data)
+        seen = retrainings.trained_until(connection, before=run_key)
+        labels = retrainings.read_label_rows(connection)
+        articles = merge_labels(labels)
+        frozen = choose_frozen(articles, seen)
+        retrainings.freeze(connection, frozen, as_of)
+        near = learn.mark_near_copies(articles, frozen)
+        dataset = make_dataset(articles, frozen, seen, near)
+        learn.write_dataset(files, dataset)
+        data = {
+            "last_label": max((label.label_id for label in labels), default=0),
+            "new": len(dataset.new),
+            "old": len(dataset.old),
+            "replay_weight": dataset.replay_weight,
+            "frozen": {name: dataset.frozen_sets.count(name) for name in sorted(set(dataset.frozen_sets))},
+            "frozen_now": len(frozen),
+            "left_out": dict(dataset.left_out),
+        }
+        new_labels = sum(label.label_id > seen for label in labels)
+        retrainings.update_retraining(connection, run_key, label_count=new_labels, data=data)
+    return data
+
+
+def adapt(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Lets the encoder read what has come in since it last did, where that is enough; else says that it did not."""
+    from pipeline.label import learn
+
+    row, files = _begun(line, run_key, as_of), run_files(line, run_key)
+    if row.over or "adapted" in row.data:
+        return dict(row.data.get("adapted", {}))
+    champion = _model(line, row.champion_id)
+    with line.engine.connect() as connection:
+        since = retrainings.adapted_until(connection)
+        found = retrainings.count_texts(connection, since, row.started_at)
+        texts = (
+            retrainings.read_texts(connection, since, row.started_at, champion.languages, ADAPT_MOST)
+            if found >= ADAPT_LEAST
+            else []
+        )
+    if len(texts) >= ADAPT_LEAST:
+        told = learn.adapt_encoder(files, texts, **_start(line, champion, row))
+        told["until"] = row.started_at.isoformat()
+    else:
+        told = {"skipped": f"{found} new stories; {ADAPT_LEAST} make it worth while"}
+    with line.engine.begin() as connection:
+        retrainings.update_retraining(connection, run_key, data={"adapted": told})
+    return told
+
+
+def train(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Trains the challenger and registers it as a candidate. The champion is not touched."""
+    from model.registry import verify
+    from pipeline.label import learn
+
+    row, files = _begun(line, run_key, as_of), run_files(line, run_key)
+    if row.over or row.challenger_id is not None:
+        return dict(row.data.get("trained", {}))
+    champion = _model(line, row.champion_id)
+    out = line.settings.home / "models" / files.folder.name
+    start = _start(line, champion, row)
+    if files.adapted.is_dir():
+        start["start"] = files.adapted
+    told = learn.train_challenger(files, out, replay_weight=row.data["replay_weight"], **start)
+    manifest = verify(out)
+    told |= {"version": manifest.version, "sources": [dict(source) for source in manifest.data]}
+    with line.engine.begin() as connection:
+        stored = models.register_model(
+            connection,
+            version=manifest.version,
+            path=str(out.relative_to(line.settings.home)),
+            manifest={**manifest.to_json(), "version": manifest.version},
+            as_of=as_of or now(),
+            parent=champion.version,
+        )
+        retrainings.update_retraining(connection, run_key, challenger_id=stored.id, data={"trained": told})
+    return told
+
+
+def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Measures champion and challenger on the same frozen files; keeps the evidence under the run."""
+    from pipeline.label.measure import measure
+
+    row, files = _begun(line, run_key, as_of), run_files(line, run_key)
+    if not row.over and not files.evidence.is_file():
+        champion, challenger = _model(line, row.champion_id), _model(line, row.challenger_id)
+        measured = measure(
+            run.model_path(line, champion),
+            _path(line, challenger),
+            files,
+            load=_loader(line),
+            replay=None,
+        )
+        _write_json(files.evidence, measured)
+        with line.engine.begin() as connection:
+            retrainings.update_retraining(connection, run_key, metrics=_summary(measured))
+    return _summary(json.loads(files.evidence.read_text()))
+
+
+def gate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Decides, writes the report; a refusal ends the run, a promotion waits for `promote` (or a person, by setting)."""
+    from pipeline.label.measure import read_evidence
+    from pipeline.label.report import render_report
+
+    row, files = _begun(line, run_key, as_of), run_files(line, run_key)
+    measured = json.loads(files.evidence.read_text())
+    verdict = decide(read_evidence(measured))
+    if not row.over:
+        champion, challenger = _model(line, row.champion_id), _model(line, row.challenger_id)
+        files.report.write_text(render_report(row, champion.version, challenger.version, measured, verdict))
+        _settle(line, row, challenger.version, verdict, files, as_of or now())
+    return verdict.as_dict()
+
+
+def _settle(
+    line: Line, row: Retraining, challenger: str, verdict: Verdict, files: RunFiles, as_of: datetime
+) -> None:
+    state = (
+        "refused"
+        if not verdict.promote
+        else "awaiting_approval"
+        if line.settings.retrain_approval
+        else "running"
+    )
+    with line.engine.begin() as connection:
+        retrainings.update_retraining(
+            connection,
+            row.run_key,
+            state=state,
+            finished_at=None if verdict.promote else as_of,
+            reasons=[reason.sentence for reason in verdict.reasons],
+            report_path=str(files.report),
+        )
+        if not verdict.promote:
+            models.set_state(connection, challenger, "rejected")
+            lines = [
+                f"Candidate {challenger} was refused; the champion stays.",
+                *verdict.as_dict()["reasons"],
+            ]
+            _tell(line, connection, "Retraining: the champion stays", lines, f"retrain:{row.run_key}", as_of)
+
+
+def promote(
+    line: Line, run_key: str, *, by: str | None = None, as_of: datetime | None = None
 ) -> dict[str, Any]:
-    """Stores the labels of a file. Raises InputFileError."""
-    return step.import_labels(
-        line.engine, path, by=by, kind=kind, origin=origin, as_of=as_of or now()
-    ).as_dict()
+    """Makes the challenger champion: one insert, in force when it commits. Refuses what the gate has not passed.
+
+    Raises UsageError when the champion changed since the run began: the comparison is then about another model.
+    """
+    as_of = as_of or now()
+    row = _begun(line, run_key, as_of)
+    challenger = _model(line, row.challenger_id)
+    if row.state == "promoted":
+        return {"champion": challenger.version, "already": True}
+    if not gate(line, run_key, as_of=as_of)["promote"]:
+        raise UsageError(
+            f"the gate refused run {run_key}", "its reasons: `undertow retrain --run-key KEY --report FILE`"
+        )
+    with line.engine.begin() as connection:
+        models.lock_alias(connection)
+        champion = models.champion(connection)
+        if champion is None or champion.id != row.champion_id:
+            raise UsageError(
+                f"the champion changed since run {run_key} began", "retrain again: `undertow retrain`"
+            )
+        reason = "better on the frozen sets: " + _headline(row)
+        models.point_alias(
+            connection, challenger.version, by=by or f"retrain {run_key}", reason=reason, as_of=as_of
+        )
+        retrainings.update_retraining(connection, run_key, state="promoted", finished_at=as_of)
+        lines = [f"{challenger.version} took over from {champion.version}.", *row.reasons]
+        _tell(line, connection, "Retraining: a new champion", lines, f"retrain:{run_key}", as_of)
+    return {"champion": challenger.version, "before": champion.version}
 
 
-def set_label(line: Line, row: Mapping[str, Any], *, as_of: datetime | None = None) -> dict[str, Any]:
-    """Stores the labels of one row, given like a row of a file. Raises UsageError saying what is wrong with it."""
-    found = list(read_row(row, 1))
-    for mistake in found:
-        if isinstance(mistake, Mistake):
-            raise UsageError(mistake.what, "see `undertow labels set --help`")
-    labels = [label for label in found if not isinstance(label, Mistake)]
-    report = step.store_labels(
-        line.engine, labels, by=str(row["labelled_by"]), origin="desk", as_of=as_of or now()
-    )
-    if report.refused:
-        raise UsageError(report.mistakes[0].removeprefix("row 1: "), "`undertow labels queue` shows articles")
-    return report.as_dict()
+def after_promotion(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Queues the history for the new champion; `rescore` works it off, the newest first, and builds its baselines."""
+    row = _begun(line, run_key, as_of)
+    if row.state != "promoted":
+        return {"queued": 0}
+    version = _model(line, row.challenger_id).version
+    return {"queued": run.enqueue_rescore(line, version, as_of=as_of), "version": version}
 
 
-def fill_queue(line: Line, *, as_of: datetime | None = None) -> dict[str, int]:
-    """Fills the labelling queue by the settings; returns what was added by reason."""
+def rescore(
+    line: Line,
+    run_key: str,
+    *,
+    limit: int | None = None,
+    as_of: datetime | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Scores queued history with the new champion, the newest first, then builds baselines from it."""
+    queued = after_promotion(line, run_key, as_of=as_of)
+    if "version" not in queued:
+        return queued
+    report = run.score(line, limit, rescore=queued["version"], order="newest", as_of=as_of, progress=progress)
+    return {**queued, **report, "baselines": run.build_baselines(line, as_of=as_of)}
+
+
+def retrain(
+    line: Line,
+    run_key: str | None = None,
+    *,
+    force: bool = False,
+    as_of: datetime | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """All steps in order. Without a run key it goes on with an unfinished run, or begins a new one.
+
+    Ends without training when there are too few new labels, unless `force`.
+    """
+    run_key = run_key or _unfinished(line) or f"cli-{(as_of or now()):%Y%m%d-%H%M%S}"
+    if _find(line, run_key) is None:
+        found = enough(line, force=force)
+        if not found["enough"]:
+            return {"run_key": run_key, "state": "skipped", **found}
+    report: dict[str, Any] = {"run_key": run_key}
+    for name, step_of in (("prepare", prepare), ("adapt", adapt), ("train", train), ("evaluate", evaluate)):
+        progress(name)
+        report[name] = step_of(line, run_key, as_of=as_of)
+    progress("gate")
+    report["gate"] = gate(line, run_key, as_of=as_of)
+    row = _begun(line, run_key, as_of)
+    if report["gate"]["promote"] and not (
+        line.settings.retrain_approval and row.state == "awaiting_approval"
+    ):
+        progress("promote")
+        report["promote"] = promote(line, run_key, as_of=as_of)
+        progress("rescore")
+        report["rescore"] = rescore(line, run_key, as_of=as_of)
+    row = _begun(line, run_key, as_of)
+    return {**report, "state": row.state, "report": row.report_path}
+
+
+def approve(
+    line: Line,
+    run_key: str | None = None,
+    *,
+    as_of: datetime | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """Promotes a run that waits for a person (default: the newest such). Raises UsageError when none waits."""
+    with line.engine.connect() as connection:
+        waiting = [
+            row for row in retrainings.list_retrainings(connection) if row.state == "awaiting_approval"
+        ]
+    row = next((row for row in waiting if run_key in (None, row.run_key)), None)
+    if row is None:
+        raise UsageError("no retraining waits for approval", "`undertow retrain` begins one")
+    progress("promote")
+    report = {"run_key": row.run_key, "promote": promote(line, row.run_key, as_of=as_of)}
+    progress("rescore")
+    report["rescore"] = rescore(line, row.run_key, as_of=as_of)
+    return {**report, "state": "promoted", "report": row.report_path}
+
+
+def copy_report(line: Line, run_key: str, path: Path) -> None:
+    """Copies the HTML report of a run. Raises UsageError where it has none."""
+    row = _find(line, run_key)
+    if row is None or row.report_path is None:
+        raise UsageError(f"run {run_key} has no report", "it ended before the gate")
+    shutil.copyfile(row.report_path, path)
+
+
+# ---- small things
+
+
+def run_files(line: Line, run_key: str) -> RunFiles:
+    """Where a run keeps its files; DAG run ids hold characters that file names should not."""
+    from pipeline.label.learn import RunFiles
+
+    return RunFiles(line.settings.home / "retrain" / re.sub(r"[^A-Za-z0-9_.-]+", "-", run_key))
+
+
+def _find(line: Line, run_key: str) -> Retraining | None:
+    with line.engine.connect() as connection:
+        return retrainings.find_retraining(connection, run_key)
+
+
+def _begun(line: Line, run_key: str, as_of: datetime | None) -> Retraining:
+    """The row of the run; its files are made first where they are missing."""
+    row = _find(line, run_key)
+    if row is None or not (row.over or ("frozen" in row.data and run_files(line, run_key).frozen.is_file())):
+        prepare(line, run_key, as_of=as_of)
+        row = _find(line, run_key)
+    assert row is not None
+    return row
+
+
+def _unfinished(line: Line) -> str | None:
+    with line.engine.connect() as connection:
+        newest = retrainings.list_retrainings(connection, 1)
+    return newest[0].run_key if newest and newest[0].state in ("running", "failed") else None
+
+
+def _model(line: Line, model_id: int | None) -> models.StoredModel:
+    with line.engine.connect() as connection:
+        found = models.get_model(connection, model_id) if model_id is not None else None
+    if found is None:
+        raise UsageError("this run has no candidate yet", "run `undertow retrain` to the end")
+    return found
+
+
+def _path(line: Line, stored: models.StoredModel) -> Path:
+    from model.registry import STARTER
+
+    return run.model_path(line, stored) or STARTER
+
+
+def _start(line: Line, champion: models.StoredModel, row: Retraining) -> dict[str, Any]:
+    """What training begins with, by the settings."""
+    from_champion = line.settings.retrain_start_from == "champion"
+    return {
+        "start": _path(line, champion) if from_champion else None,
+        "base": _base(line.settings.model_base),
+        "created_at": row.started_at.isoformat(),
+        "device": line.settings.model_device,
+    }
+
+
+def _base(name: str) -> str:
+    from model.registry import DEFAULT_BASE
+
+    return DEFAULT_BASE if name == "minilm-l6" else name
+
+
+def _loader(line: Line) -> Callable[[Path | None], Any]:
+    from model.inference import Classifier
+
     settings = line.settings
-    return step.fill_queue(
-        line.engine,
-        model_version_id=ensure_champion(line, as_of=as_of).id,
-        mix=parse_mix(settings.label_queue_mix),
-        size=settings.label_queue_articles,
-        days=settings.label_queue_days,
-        as_of=as_of or now(),
+    return lambda path: Classifier.load(path, settings.model_device, settings.model_dtype)
+
+
+def _summary(measured: Mapping[str, Any]) -> dict[str, Any]:
+    evidence, reports = measured["evidence"], measured["reports"]
+    return {
+        "articles": evidence["articles"],
+        "won": evidence["won"],
+        "lost": evidence["lost"],
+        "behaviour": evidence["behaviour"],
+        "speed": evidence["speed"],
+        "sets": measured["sets"],
+        **{
+            name: {
+                "accuracy": of["accuracy"],
+                "macro_f1": of["macro"]["f1"],
+                "ece": of["ece"],
+                "recall": {label: values["recall"] for label, values in of["classes"].items()},
+            }
+            for name, of in reports.items()
+        },
+    }
+
+
+def _headline(row: Retraining) -> str:
+    before, now_ = row.metrics["champion"], row.metrics["challenger"]
+    return (
+        f"macro F1 {before['macro_f1']:.3f} -> {now_['macro_f1']:.3f} on {row.metrics['articles']} articles"
     )
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def _tell(line: Line, connection: Any, subject: str, lines: list[str], key: str, as_of: datetime) -> None:
+    notifications.tell_operator(connection, line.settings.operator_receiver, subject, lines, key, as_of)

@@ -35,10 +35,10 @@ def import_labels(
 
     Example: undertow labels import labels.csv --by anna
     """
-    from pipeline import retrain, run
+    from pipeline import labels, run
 
     with run.open_line() as line:
-        report = retrain.import_labels(line, path, by=by or getpass.getuser(), kind=kind)
+        report = labels.import_labels(line, path, by=by or getpass.getuser(), kind=kind)
     mistakes = report.pop("mistakes")
     say({**report, "mistakes": mistakes} if as_json else report, as_json)
     if not as_json:
@@ -88,11 +88,12 @@ def queue(
 
     Example: undertow labels queue --fill
     """
-    from pipeline import retrain, run
+    from pipeline import labels as wiring
+    from pipeline import run
     from pipeline.store import labels
 
     with run.open_line() as line:
-        added = retrain.fill_queue(line) if fill else {}
+        added = wiring.fill_queue(line) if fill else {}
         with line.engine.connect() as connection:
             waiting, found = (
                 labels.open_places(connection),
@@ -159,7 +160,7 @@ def set_label(
 
     Example: undertow labels set 1234 --sentiment negative --company "Orvex Pharmaceuticals"
     """
-    from pipeline import retrain, run
+    from pipeline import labels, run
 
     row = {
         "article_id": article,
@@ -170,7 +171,7 @@ def set_label(
         "labelled_by": by or getpass.getuser(),
     }
     with run.open_line() as line:
-        say(retrain.set_label(line, row), as_json)
+        say(labels.set_label(line, row), as_json)
 
 
 @app.command("migrate")

@@ -75,6 +75,27 @@ def find_model(connection: Connection, version: str) -> StoredModel | None:
     return _model(row) if row else None
 
 
+def get_model(connection: Connection, model_id: int) -> StoredModel | None:
+    """The model with this key, or None."""
+    version = connection.execute(
+        sa.text("select version from model_versions where id = :id"), {"id": model_id}
+    ).scalar_one_or_none()
+    return None if version is None else find_model(connection, version)
+
+
+def read_manifest(connection: Connection, version: str) -> dict[str, Any]:
+    """The manifest of a stored version as it was registered."""
+    query = "select manifest from model_versions where version = :version"
+    return dict(connection.execute(sa.text(query), {"version": version}).scalar_one())
+
+
+def lock_alias(connection: Connection, alias: str = CHAMPION) -> None:
+    """One switch of the alias at a time, until the transaction ends."""
+    connection.execute(
+        sa.text("select pg_advisory_xact_lock(hashtextextended('alias:' || :alias, 0))"), {"alias": alias}
+    )
+
+
 def list_models(connection: Connection) -> list[StoredModel]:
     """All models, the newest first."""
     return [_model(row) for row in connection.execute(sql("models_list"), {"version": None})]

@@ -1,0 +1,211 @@
+"""From labels to the two files of a retraining: what to learn from, and what to be judged on. Pure.
+
+An article once trained on is never judged on, and one that is judged on is never trained on; neither are its copies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.label.agreement import majority
+
+# Share of fresh labelled stories that each of the sets "story" and "time" takes: generous until there is enough to
+# decide on (60 articles from the first 200 labels), then small, since every frozen label is one not learnt from.
+FIRST_SHARE, LATER_SHARE = 0.15, 0.05
+ENOUGH_FROZEN = 300
+# Frozen articles beyond which only random ones are added: an interval of +-2 points needs no more.
+MOST_FROZEN = 2_000
+# Older labels that one retraining replays at most, and at least as many as there are new ones three times over.
+MOST_REPLAYED = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """A label in force with its article, as the store reads it. `mentions` are (company, [[start, end), ...])."""
+
+    label_id: int
+    article_id: int
+    story_id: int
+    text: str
+    mentions: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+    target: str
+    company: str | None
+    sentiment: str | None
+    topics: tuple[str, ...] | None
+    labelled_by: str
+    queue_reason: str | None
+    available_at: datetime
+    may_train: bool
+    frozen: str | None
+    point: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledArticle:
+    """An article with what its labellers agree on. `first_label` is the id of its oldest label."""
+
+    article_id: int
+    story_id: int
+    text: str
+    sentiment: str | None
+    companies: tuple[tuple[str, tuple[tuple[int, int], ...], str], ...]
+    topics: tuple[str, ...]
+    available_at: datetime
+    first_label: int
+    labels: int
+    disputed: int
+    random: bool
+    may_train: bool
+    frozen: str | None
+    point: float
+
+    def as_example(self) -> dict[str, Any]:
+        """One line of a file that model.data reads."""
+        companies = [
+            {"name": name, "spans": [list(span) for span in spans], "sentiment": verdict}
+            for name, spans, verdict in self.companies
+        ]
+        row = {
+            "text": self.text,
+            "sentiment": self.sentiment,
+            "companies": companies,
+            "topics": list(self.topics),
+            "story": f"story-{self.story_id}",
+            "published_at": self.available_at.isoformat(),
+        }
+        return {key: value for key, value in row.items() if value}
+
+    @property
+    def empty(self) -> bool:
+        return not (self.sentiment or self.companies or self.topics)
+
+
+def merge_labels(rows: Iterable[LabelRow]) -> list[LabelledArticle]:
+    """One entry per article: the majority of its labellers on each thing; what they dispute is left out."""
+    articles: dict[int, list[LabelRow]] = defaultdict(list)
+    for row in rows:
+        articles[row.article_id].append(row)
+    return [_merge(of_article) for of_article in articles.values()]
+
+
+def _merge(rows: Sequence[LabelRow]) -> LabelledArticle:
+    first = rows[0]
+    verdicts: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    topics: list[tuple[str, ...]] = []
+    for row in rows:
+        if row.topics is not None:
+            topics.append(row.topics)
+        elif row.sentiment is not None:
+            verdicts[row.target, row.company].append(row.sentiment)
+    agreed = {thing: majority(said) for thing, said in verdicts.items()}
+    spans = dict(first.mentions)
+    return LabelledArticle(
+        article_id=first.article_id,
+        story_id=first.story_id,
+        text=first.text,
+        sentiment=_str(agreed.get(("story", None))),
+        companies=tuple(
+            (name, spans[name], str(verdict))
+            for (target, name), verdict in agreed.items()
+            if target == "company" and name is not None and verdict is not None and spans.get(name)
+        ),
+        topics=_agreed_topics(topics),
+        available_at=first.available_at,
+        first_label=min(row.label_id for row in rows),
+        labels=len(rows),
+        disputed=sum(verdict is None for verdict in agreed.values()),
+        random=any(row.queue_reason == "random" for row in rows),
+        may_train=first.may_train,
+        frozen=next((row.frozen for row in rows if row.frozen), None),
+        point=first.point,
+    )
+
+
+def _agreed_topics(answers: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    counts = Counter(topic for answer in answers for topic in answer)
+    return tuple(topic for topic, n in counts.items() if 2 * n > len(answers))
+
+
+def _str(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def choose_frozen(articles: Sequence[LabelledArticle], trained_until: int) -> dict[int, str]:
+    """Articles to keep for evaluation from now on: article -> random, time or story. Whole stories, fresh ones only.
+
+    `trained_until` is the id of the last label that an earlier retraining has seen: what a champion may have learnt
+    from is worthless for judging it.
+    """
+    kept = {article.story_id for article in articles if article.frozen}
+    seen = {article.story_id for article in articles if article.first_label <= trained_until}
+    fresh: dict[int, LabelledArticle] = {}
+    for article in articles:
+        if article.story_id not in kept | seen and not article.empty:
+            fresh.setdefault(article.story_id, article)
+    chosen = {story: "random" for story, article in fresh.items() if article.random}
+    rest = sorted((a for a in fresh.values() if a.story_id not in chosen), key=lambda a: a.point)
+    places = _places(len(rest), len(kept))
+    newest = sorted(rest, key=lambda a: (a.available_at, a.point), reverse=True)[:places]
+    chosen |= {article.story_id: "time" for article in newest}
+    by_point = [article for article in rest if article.story_id not in chosen][:places]
+    chosen |= {article.story_id: "story" for article in by_point}
+    return {a.article_id: chosen[a.story_id] for a in articles if a.story_id in chosen}
+
+
+def _places(fresh: int, kept: int) -> int:
+    if kept >= MOST_FROZEN:
+        return 0
+    return round(fresh * (FIRST_SHARE if kept < ENOUGH_FROZEN else LATER_SHARE))
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What one retraining works with; `replay_weight` is how often each older article is drawn per epoch."""
+
+    new: tuple[LabelledArticle, ...]
+    old: tuple[LabelledArticle, ...]
+    frozen: tuple[LabelledArticle, ...]
+    frozen_sets: tuple[str, ...]
+    replay_weight: float
+    left_out: Mapping[str, int]
+
+
+def make_dataset(
+    articles: Sequence[LabelledArticle],
+    frozen: Mapping[int, str],
+    trained_until: int,
+    near_frozen: Sequence[bool],
+) -> Dataset:
+    """Splits labelled articles into new, old and frozen. `near_frozen` says per article: it copies a frozen one."""
+    sets = {a.article_id: frozen.get(a.article_id) or a.frozen for a in articles}
+    kept = {a.story_id for a in articles if sets[a.article_id]}
+    judged = [a for a in articles if sets[a.article_id] and not a.empty]
+    left_out: Counter[str] = Counter()
+    learn = []
+    for article, near in zip(articles, near_frozen, strict=True):
+        if article.story_id in kept:
+            continue
+        why = (
+            "disputed or without a usable label"
+            if article.empty
+            else "licence forbids training"
+            if not article.may_train
+            else "near copy of a frozen article"
+            if near
+            else None
+        )
+        if why is None:
+            learn.append(article)
+        else:
+            left_out[why] += 1
+    new = tuple(a for a in learn if a.first_label > trained_until)
+    old = tuple(a for a in learn if a.first_label <= trained_until)
+    wanted = min(MOST_REPLAYED, max(3 * len(new), 500))
+    weight = min(1.0, wanted / len(old)) if old else 0.0
+    return Dataset(
+        new, old, tuple(judged), tuple(str(sets[a.article_id]) for a in judged), weight, dict(left_out)
+    )

@@ -1,0 +1,141 @@
+"""The learner's side of a retraining: files out, the encoder adapted, a challenger trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.label.dataset import Dataset, LabelledArticle
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Where one retraining keeps what it works with; all of it may be deleted when the run is over."""
+
+    folder: Path
+
+    @property
+    def new(self) -> Path:
+        return self.folder / "labels_new.jsonl"
+
+    @property
+    def old(self) -> Path:
+        return self.folder / "labels_old.jsonl"
+
+    @property
+    def frozen(self) -> Path:
+        return self.folder / "frozen.jsonl"
+
+    @property
+    def texts(self) -> Path:
+        return self.folder / "texts.jsonl"
+
+    @property
+    def adapted(self) -> Path:
+        return self.folder / "adapted"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / "evidence.json"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+
+def write_dataset(files: RunFiles, dataset: Dataset) -> None:
+    """Writes what is learnt from and what is judged on; the frozen file comes last and says that all are complete."""
+    files.folder.mkdir(parents=True, exist_ok=True)
+    _write_lines(files.new, [article.as_example() for article in dataset.new])
+    _write_lines(files.old, [article.as_example() for article in dataset.old])
+    frozen = [
+        {**article.as_example(), "set": name, "article_id": article.article_id}
+        for article, name in zip(dataset.frozen, dataset.frozen_sets, strict=True)
+    ]
+    _write_lines(files.frozen, frozen)
+
+
+def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    partial.replace(path)
+
+
+def mark_near_copies(articles: Sequence[LabelledArticle], frozen: Mapping[int, str]) -> list[bool]:
+    """For each article: is it a near copy of one that is kept for evaluation? (by the same measure as the leak check)"""
+    from model.splits import group_stories
+
+    groups = group_stories([article.text for article in articles], [""] * len(articles))
+    kept = {group for group, a in zip(groups, articles, strict=True) if a.frozen or a.article_id in frozen}
+    return [group in kept for group in groups]
+
+
+# ---- training
+
+
+def train_challenger(
+    files: RunFiles,
+    out: Path,
+    *,
+    start: Path | None,
+    base: str,
+    replay_weight: float,
+    created_at: str,
+    device: str,
+) -> dict[str, Any]:
+    """Fine-tunes on new labels, older ones and our own texts, from `start` or from the base encoder; writes `out`.
+
+    Goes on from the run's checkpoints after a kill, starts again where they are of no use. Returns figures of the run.
+    """
+    from model.errors import TrainingError
+    from model.finetune import finetune
+    from model.recipe import RETRAIN, label_source, own_texts
+    from model.training import TrainConfig
+
+    config = RETRAIN if start else TrainConfig(base=base, tracking=())
+    config = replace(config, start=str(start or ""))
+    sources = [label_source(files.new), *own_texts()]
+    if files.old.stat().st_size:
+        sources.append(replace(label_source(files.old), name="labels_before", weight=replay_weight))
+    arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": device}
+    arguments["command"] = f"undertow retrain --run-key {files.folder.name}"
+    try:
+        result = finetune(config, sources, out, **arguments)
+    except TrainingError:
+        # checkpoints of other settings: the settings changed between two tries of one run
+        shutil.rmtree(files.work, ignore_errors=True)
+        result = finetune(config, sources, out, **arguments)
+    shutil.rmtree(files.work, ignore_errors=True)
+    return {
+        "train_examples": result.train_examples,
+        "dev_examples": result.dev_examples,
+        "train_seconds": round(result.seconds, 1),
+        "dev": result.metrics,
+    }
+
+
+def adapt_encoder(
+    files: RunFiles, texts: Sequence[str], *, start: Path | None, base: str, created_at: str, device: str
+) -> dict[str, Any]:
+    """Lets the encoder read unlabelled texts (masked words), oldest first; writes `files.adapted`."""
+    from model.data import Source
+    from model.pretrain import pretrain
+    from model.training import TrainConfig
+
+    _write_lines(files.texts, [{"text": text} for text in texts])
+    source = Source("news", files.texts, "internal", "articles of this installation, without labels")
+    config = TrainConfig(base=base, start=str(start or ""), epochs=1, learning_rate=5e-5, tracking=())
+    work = files.folder / "work_adapt"
+    result = pretrain(
+        config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=device
+    )
+    shutil.rmtree(work, ignore_errors=True)
+    return {"texts": result.texts, "loss_before": result.loss_before, "loss_after": result.loss_after}

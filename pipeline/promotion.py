@@ -1,0 +1,135 @@
+"""Champions by hand: what a version is, two of them compared, one promoted, the last one brought back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pipeline import run
+from pipeline.errors import UsageError
+from pipeline.run import Line, now
+from pipeline.store import models, retrainings
+from pipeline.store.engine import Connection
+
+# Frozen articles that a comparison by hand reads at most; the newest ones.
+MOST_COMPARED = 2_000
+
+
+def describe(line: Line, version: str | None = None) -> dict[str, Any]:
+    """Everything known of a version (default: the champion). Raises UsageError when there is none."""
+    with line.engine.connect() as connection:
+        stored = models.champion(connection) if version is None else models.find_model(connection, version)
+        if stored is None:
+            raise UsageError(f"there is no model {version or 'yet'}", "`undertow models list` shows them")
+        manifest = models.read_manifest(connection, stored.version)
+        events = [event for event in models.alias_history(connection) if event.version == stored.version]
+        current = models.champion(connection)
+    return {
+        "version": stored.version,
+        "champion": current == stored,
+        "state": stored.state,
+        "created_at": stored.created_at,
+        "path": stored.path,
+        "base": stored.base_model,
+        "parent": manifest.get("parent", ""),
+        "languages": ", ".join(stored.languages),
+        "use": manifest.get("use", ""),
+        "command": manifest.get("command", ""),
+        "temperatures": manifest.get("temperatures", {}),
+        "champion_since": [
+            f"{event.set_at:%Y-%m-%d %H:%M} by {event.set_by}: {event.reason}" for event in events
+        ],
+        "data": manifest.get("data", []),
+    }
+
+
+def promote(
+    line: Line, version: str, *, by: str, reason: str, as_of: datetime | None = None
+) -> dict[str, Any]:
+    """Makes a version champion; its files are verified first. Queues the history for it.
+
+    Raises UsageError for an unknown version, ModelUnavailable or ModelFileError where its files are not whole.
+    """
+    from model.registry import STARTER, verify
+
+    with line.engine.connect() as connection:
+        stored = models.find_model(connection, version)
+    if stored is None:
+        raise UsageError(f"there is no model {version!r}", "`undertow models list` shows them")
+    verify(run.model_path(line, stored) or STARTER)
+    return _switch(line, stored.version, by, reason, as_of or now())
+
+
+def rollback(line: Line, *, by: str, reason: str, as_of: datetime | None = None) -> dict[str, Any]:
+    """Points the alias back to the champion before this one. Raises UsageError when there was none."""
+    with line.engine.connect() as connection:
+        events = models.alias_history(connection)
+    earlier = [event.version for event in events if event.version != events[0].version]
+    if not earlier:
+        raise UsageError("there is no earlier champion", "`undertow models history` shows all there were")
+    return promote(line, earlier[0], by=by, reason=reason, as_of=as_of)
+
+
+def _switch(line: Line, version: str, by: str, reason: str, as_of: datetime) -> dict[str, Any]:
+    with line.engine.begin() as connection:
+        models.lock_alias(connection)
+        before = models.champion(connection)
+        if before is not None and before.version == version:
+            return {"champion": version, "before": version, "queued": 0}
+        models.point_alias(connection, version, by=by, reason=reason, as_of=as_of)
+    queued = run.enqueue_rescore(line, version, as_of=as_of)
+    return {"champion": version, "before": before.version if before else None, "queued": queued}
+
+
+def compare(line: Line, one: str, other: str | None = None) -> dict[str, Any]:
+    """Two versions on the same frozen articles: figures of both, and the paired test in a sentence."""
+    from model.inference import Classifier
+    from pipeline.label import evidence
+    from pipeline.label.dataset import merge_labels
+    from pipeline.label.gate import sign_test
+    from pipeline.label.measure import as_examples, judge
+
+    with line.engine.connect() as connection:
+        stored = [_find(connection, name) for name in (one, other)]
+        articles = merge_labels(retrainings.read_label_rows(connection))
+    frozen = sorted((a for a in articles if a.frozen and not a.empty), key=lambda a: a.available_at)
+    examples = as_examples(frozen[-MOST_COMPARED:])
+    versions = [model.version for model in stored]
+    if not examples:
+        return {
+            "versions": versions,
+            "figures": {},
+            "sentence": "There are no frozen articles with labels yet.",
+        }
+    settings = line.settings
+    said = [
+        judge(
+            Classifier.load(run.model_path(line, model), settings.model_device, settings.model_dtype),
+            examples,
+        )
+        for model in stored
+    ]
+    reports = [evidence.report(verdicts) for verdicts in said]
+    won, lost = evidence.won_and_lost(said[0], said[1], len(examples))
+    figures = {
+        "accuracy": [report["accuracy"] for report in reports],
+        "macro F1": [report["macro"]["f1"] for report in reports],
+        **{
+            f"recall of {name}": [report["classes"][name]["recall"] for report in reports]
+            for name in reports[0]["classes"]
+        },
+        "calibration error": [report["ece"] for report in reports],
+    }
+    p = 2 * min(sign_test(won, lost), sign_test(lost, won), 0.5)
+    sentence = (
+        f"On {len(examples)} frozen articles {versions[1]} has more right on {won}, {versions[0]} on {lost}"
+        f" (two-sided p = {p:.2g})."
+    )
+    return {"versions": versions, "figures": figures, "sentence": sentence}
+
+
+def _find(connection: Connection, version: str | None) -> models.StoredModel:
+    found = models.champion(connection) if version is None else models.find_model(connection, version)
+    if found is None:
+        raise UsageError(f"there is no model {version or 'yet'!r}", "`undertow models list` shows them")
+    return found

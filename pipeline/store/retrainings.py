@@ -1,0 +1,183 @@
+"""Retrainings: one row per run, the labels that go in, what is kept for evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.label.dataset import LabelRow
+from pipeline.label.schema import bring_up_to_date
+from pipeline.store.engine import sql
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """A row of retrainings."""
+
+    id: int
+    run_key: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+    champion_id: int | None
+    challenger_id: int | None
+    label_count: int
+    data: dict[str, Any]
+    metrics: dict[str, Any]
+    reasons: list[str]
+    report_path: str | None
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("promoted", "refused", "skipped")
+
+
+def open_retraining(connection: Connection, run_key: str, champion_id: int, as_of: datetime) -> Retraining:
+    """The row of `run_key`, made when it is new."""
+    row = connection.execute(
+        sql("retrainings_open"), {"run_key": run_key, "champion_id": champion_id, "as_of": as_of}
+    ).one()
+    return Retraining(**row._mapping)
+
+
+def find_retraining(connection: Connection, run_key: str) -> Retraining | None:
+    """The row of `run_key`, or None."""
+    row = connection.execute(sql("retrainings_read"), {"run_key": run_key, "limit": 1}).one_or_none()
+    return Retraining(**row._mapping) if row else None
+
+
+def list_retrainings(connection: Connection, limit: int = 20) -> list[Retraining]:
+    """Retrainings, the newest first."""
+    rows = connection.execute(sql("retrainings_read"), {"run_key": None, "limit": limit})
+    return [Retraining(**row._mapping) for row in rows]
+
+
+def update_retraining(
+    connection: Connection,
+    run_key: str,
+    *,
+    state: str | None = None,
+    finished_at: datetime | None = None,
+    challenger_id: int | None = None,
+    label_count: int | None = None,
+    data: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    reasons: Sequence[str] | None = None,
+    report_path: str | None = None,
+) -> None:
+    """Changes what is given; `data` and `metrics` are merged into what stands."""
+    connection.execute(
+        sql("retrainings_update"),
+        {
+            "run_key": run_key,
+            "state": state,
+            "finished_at": finished_at,
+            "challenger_id": challenger_id,
+            "label_count": label_count,
+            "data": json.dumps(data or {}),
+            "metrics": json.dumps(metrics or {}),
+            "reasons": None if reasons is None else json.dumps(list(reasons)),
+            "report_path": report_path,
+        },
+    )
+
+
+def trained_until(connection: Connection, before: str | None = None) -> int:
+    """Id of the newest label that a retraining (other than `before`) has used; 0 when none has."""
+    query = (
+        "select coalesce(max(cast(data ->> 'last_label' as bigint)), 0) from retrainings"
+        " where run_key is distinct from :before and challenger_id is not null"
+    )
+    return int(connection.execute(sa.text(query), {"before": before}).scalar_one())
+
+
+def count_new_labels(connection: Connection) -> int:
+    """Labels in force that no decided retraining has seen."""
+    query = (
+        "select count(*) from labels where retracted_at is null and id > (select coalesce(max(cast(data ->> 'last_label'"
+        " as bigint)), 0) from retrainings where state in ('promoted', 'refused', 'awaiting_approval'))"
+    )
+    return int(connection.execute(sa.text(query)).scalar_one())
+
+
+def read_label_rows(connection: Connection) -> list[LabelRow]:
+    """Every label in force with its article, in today's words."""
+    out = []
+    for row in connection.execute(sql("retrainings_labels")):
+        words = bring_up_to_date(
+            _Words(row.sentiment, _tuple(row.topics), row.schema_version), row.schema_version
+        )
+        out.append(
+            LabelRow(
+                label_id=row.label_id,
+                article_id=row.article_id,
+                story_id=row.story_id,
+                text=row.text,
+                mentions=tuple((name, tuple((a, b) for a, b in spans)) for name, spans in row.mentions),
+                target=row.target,
+                company=row.company,
+                sentiment=words.sentiment,
+                topics=words.topics,
+                labelled_by=row.labelled_by,
+                queue_reason=row.queue_reason,
+                available_at=row.available_at,
+                may_train=row.may_train,
+                frozen=row.frozen,
+                point=row.point,
+            )
+        )
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    sentiment: str | None
+    topics: tuple[str, ...] | None
+    schema_version: int
+
+
+def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def freeze(connection: Connection, articles: Mapping[int, str], as_of: datetime) -> int:
+    """Keeps articles for evaluation from now on, and takes them off the labelling queue. Returns how many are new."""
+    statement = sa.text(
+        "insert into frozen_articles (article_id, set_name, frozen_at) values (:article_id, :set_name, :as_of)"
+        " on conflict do nothing"
+    )
+    rows = [{"article_id": a, "set_name": name, "as_of": as_of} for a, name in sorted(articles.items())]
+    added = sum(connection.execute(statement, row).rowcount for row in rows)
+    connection.execute(
+        sa.text("update label_queue set done_at = :as_of where article_id = any(:ids) and done_at is null"),
+        {"as_of": as_of, "ids": list(articles)},
+    )
+    return added
+
+
+def adapted_until(connection: Connection) -> datetime:
+    """When the encoder last read unlabelled texts, or the beginning of time."""
+    query = (
+        "select coalesce(max(data -> 'adapted' ->> 'until'), '1970-01-01T00:00:00+00:00') from retrainings"
+    )
+    return datetime.fromisoformat(connection.execute(sa.text(query)).scalar_one())
+
+
+def count_texts(connection: Connection, since: datetime, until: datetime) -> int:
+    """Stories that became available in (since, until]."""
+    query = "select count(*) from stories where available_at > :since and available_at <= :until"
+    return int(connection.execute(sa.text(query), {"since": since, "until": until}).scalar_one())
+
+
+def read_texts(
+    connection: Connection, since: datetime, until: datetime, languages: Sequence[str], limit: int
+) -> list[str]:
+    """Texts of the newest `limit` stories to adapt to, oldest first."""
+    values = {"since": since, "until": until, "languages": list(languages), "limit": limit}
+    return list(connection.execute(sql("retrainings_texts"), values).scalars())[::-1]
