@@ -21,6 +21,8 @@ MARKS = {"critical": "🔴", "warning": "🟠", "resolved": "🟢", "note": "�
 LEVELS = "▁▂▃▄▅▆▇█"
 SPARK_HOURS = 24
 DIGEST_LINES = 12
+# Stories in a message; mail has more.
+STORIES = 4
 
 
 def escape(text: str) -> str:
@@ -29,16 +31,18 @@ def escape(text: str) -> str:
 
 
 def alert_blocks(view: View) -> tuple[Block, ...]:
-    """The message of an alert in its present state; at most 50 blocks, Slack's limit."""
+    """The message of an alert in its present state; what to do comes before what Slack folds away."""
+    said = (
+        [bold(f"{view.lead}."), plain(f" At its height: {view.finding}")]
+        if view.lead
+        else [bold(view.finding)]
+    )
+    doubt = [bold(f"\n{view.cause}")] if view.cause else []
+    first = [view.acknowledge] if view.acknowledge else []
     blocks = [
         header(f"{MARKS[view.tone]} {view.state} · {view.name}"),
-        rich(
-            section(
-                bold(f"{view.lead}. At its height {view.finding}" if view.lead else view.finding),
-                plain(f" against {view.against}"),
-                *(bold(f"\n{view.cause}") for _ in [0] if view.cause),
-            )
-        ),
+        rich(section(*said, plain(f" against {view.against}"), *doubt)),
+        rich(section(*actions([*first, *view.verdicts, view.desk]))),
         facts(view.facts),
     ]
     if view.chart:
@@ -49,10 +53,7 @@ def alert_blocks(view: View) -> tuple[Block, ...]:
         blocks.append(rich(section(plain(("⚠️ " if view.narrow else "") + view.robustness))))
     if view.timeline:
         blocks.append(context(" → ".join(view.timeline)))
-    first = [view.acknowledge] if view.acknowledge else []
-    blocks.append(rich(section(*actions([*first, *view.verdicts, view.desk]))))
-    blocks.append(context(view.footer))
-    return tuple(blocks)
+    return (*blocks, context(view.footer))
 
 
 def reply_blocks(view: View) -> tuple[Block, ...]:
@@ -87,7 +88,8 @@ def digest_blocks(
 
 def _stories(stories: Sequence[StoryView], more: int) -> list[Block]:
     items = []
-    for story in stories:
+    more += len(stories[STORIES:])
+    for story in stories[:STORIES]:
         title = link(story.title, story.url, bold=True) if story.url else bold(story.title)
         corrections = actions(story.actions) if story.actions else []
         items.append(section(title, plain(f"\n{story.line}\n"), *corrections))
