@@ -40,41 +40,43 @@ create index score_topics_topic on score_topics (topic, available_at desc, story
 create index spikes_alert on spikes (alert_id);
 create index articles_corrected on articles (available_at desc) where corrected;
 
--- The verdict for a sector is the worst verdict for one of its companies, as the detector counts it. A function of the
--- stories asked for, not a view: a join does not reach into the branches of a union, and would read them whole.
-create function series_verdicts(story_ids bigint[], version_ids integer[])
-returns table (story_id bigint, model_version_id integer, series_id integer, sentiment text, score double precision)
-language sql stable as $$
-  with wanted as materialized (select * from unnest(story_ids, version_ids) as pair (story_id, model_version_id))
-  select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
-  from wanted
-  join scores as score using (story_id, model_version_id)
-  join series on series.kind = 'all'
+-- The verdict for a sector is the worst verdict for one of its companies, as the detector counts it. Lateral on purpose:
+-- a join with a few stories then reads their rows alone, where it would read a plain union whole.
+create view series_verdicts as
+select score.story_id, score.model_version_id, verdict.series_id, verdict.sentiment, verdict.score
+from scores as score
+cross join lateral (
+  select series.id, score.sentiment, score.positive::double precision - score.negative
+  from series
+  where series.kind = 'all'
   union all
-  select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
-  from wanted
-  join scores as score using (story_id, model_version_id)
-  join score_topics as topic using (story_id, model_version_id)
+  select series.id, score.sentiment, score.positive::double precision - score.negative
+  from score_topics as topic
   join series on series.kind = 'topic' and series.key = topic.topic
+  where topic.story_id = score.story_id and topic.model_version_id = score.model_version_id
   union all
-  select score.story_id, score.model_version_id, series.id, score.sentiment, score.positive::double precision - score.negative
-  from wanted
-  join score_companies as score using (story_id, model_version_id)
-  join series on series.company_id = score.company_id
+  select series.id, about.sentiment, about.positive::double precision - about.negative
+  from score_companies as about
+  join series on series.company_id = about.company_id
+  where about.story_id = score.story_id and about.model_version_id = score.model_version_id
   union all
-  select worst.story_id, worst.model_version_id, series.id, worst.sentiment, worst.score
+  select series.id, worst.sentiment, worst.score
   from (
-    select distinct on (score.story_id, score.model_version_id, company.sector)
-           score.story_id, score.model_version_id, company.sector, score.sentiment,
-           score.positive::double precision - score.negative as score
-    from wanted
-    join score_companies as score using (story_id, model_version_id)
-    join companies as company on company.id = score.company_id
-    order by score.story_id, score.model_version_id, company.sector, score.positive - score.negative, score.company_id
+    select distinct on (company.sector) company.sector, about.sentiment,
+           about.positive::double precision - about.negative as score
+    from score_companies as about
+    join companies as company on company.id = about.company_id
+    where about.story_id = score.story_id and about.model_version_id = score.model_version_id
+    order by company.sector, about.positive - about.negative, about.company_id
   ) as worst
   join series on series.kind = 'sector' and series.key = worst.sector
-$$;
-comment on function series_verdicts(bigint[], integer[]) is 'What scored stories (ids and model versions, in pairs) say of each series they count in: the verdict of the story for everything and topics, of the company, of the worst-hit company for sectors; score is p(positive) - p(negative), -1 to 1.';
+) as verdict (series_id, sentiment, score);
+comment on view series_verdicts is 'What a scored story says of each series it counts in.';
+comment on column series_verdicts.story_id is 'The story.';
+comment on column series_verdicts.model_version_id is 'The model version.';
+comment on column series_verdicts.series_id is 'The series.';
+comment on column series_verdicts.sentiment is 'Verdict for the series: of the story (everything, topics), of the company, of the worst-hit company (sectors).';
+comment on column series_verdicts.score is 'p(positive) - p(negative) of that verdict, -1 to 1.';
 
 create table sentiment_rollups (
   span_minutes      smallint not null check (span_minutes in (15, 60, 1440)),
@@ -114,9 +116,7 @@ begin
          count(*) filter (where verdict.sentiment = 'positive'),
          sum(verdict.score), sum(verdict.score * verdict.score)
   from new_rows as counted
-  join series_verdicts((select array_agg(story_id order by story_id, model_version_id) from new_rows),
-                       (select array_agg(model_version_id order by story_id, model_version_id) from new_rows)) as verdict
-    using (story_id, model_version_id)
+  join series_verdicts as verdict using (story_id, model_version_id)
   cross join (values (15), (60), (1440)) as span (minutes)
   group by 1, 2, 3, 4
   order by 2, 4, 3, 1
@@ -152,9 +152,8 @@ begin
            count(*) filter (where verdict.sentiment = 'neutral'),
            count(*) filter (where verdict.sentiment = 'positive'),
            sum(verdict.score), sum(verdict.score * verdict.score)
-    from series_verdicts((select array_agg(story_id order by story_id, model_version_id) from counted),
-                         (select array_agg(model_version_id order by story_id, model_version_id) from counted)) as verdict
-    join counted using (story_id, model_version_id)
+    from counted
+    join series_verdicts as verdict using (story_id, model_version_id)
     group by 1, 2, 3, 4;
   end loop;
   insert into sentiment_rollups

@@ -39,9 +39,7 @@ language sql stable security definer set search_path = pg_catalog, public as $$
            count(*) filter (where verdict.sentiment = 'positive') as positive,
            avg(verdict.score) as mean_score
     from known
-    join series_verdicts((select array_agg(id order by id) from known),
-                         (select array_agg(model_version_id order by id) from known)) as verdict
-      on verdict.story_id = known.id
+    join series_verdicts as verdict on verdict.story_id = known.id and verdict.model_version_id = known.model_version_id
     join series on series.id = verdict.series_id and series.kind = series_kind and series.key = series_key
     group by 1
   )
