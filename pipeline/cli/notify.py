@@ -98,7 +98,7 @@ def _digest(routing: Routing, name: str | None) -> Digest:
 
 def _text(payload: dict[str, Any], chosen: Digest, senders: Senders, now: Any) -> str:
     from pipeline.notify.digest import digest_message
-    from pipeline.notify.message import Envelope
+    from pipeline.notify.view import Envelope
 
     envelope = Envelope("0" * 32, "digest", "standard output", chosen.zone, now, now)
     return digest_message(envelope, payload, senders.links, senders.links.desk_url).text
@@ -178,9 +178,10 @@ def check(
 
 
 def _checked(name: str, senders: Senders, send: bool, now: Any) -> dict[str, Any]:
-    from pipeline.notify.message import Envelope, note_message
+    from pipeline.notify.message import note_message
     from pipeline.notify.senders import NotSetUp
     from pipeline.notify.sending import Occasion
+    from pipeline.notify.view import Envelope
 
     sender = senders.of(name)
     if isinstance(sender, NotSetUp):

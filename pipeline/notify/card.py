@@ -63,7 +63,10 @@ class Without:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """K negative and M other stories in [window_start, window_end), where `expected` negative ones are usual."""
+    """K negative and M other stories in [window_start, window_end), where `expected` negative ones are usual.
+
+    `copies` are the articles that repeat the negative stories, their first articles not counted.
+    """
 
     kind: str
     key: str

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from pipeline.notify import phrases, slack_blocks
+from pipeline.notify import phrases
+from pipeline.notify import slack_blocks as slack
 from pipeline.notify.card import clean, moment, number
-from pipeline.notify.message import Action, Envelope, LinkMaker, Message, render
+from pipeline.notify.message import Message, render
 from pipeline.notify.routes import Digest
+from pipeline.notify.view import Action, Envelope, LinkMaker
 
 # A digest that fell due longer ago than this was not missed by an outage: it was configured since.
 LATE = timedelta(hours=12)
+# Lines of each list in Slack; mail has all.
+SLACK_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def digest_message(
         summary=subject,
         text=render("digest.txt.j2", **view),
         html=render("digest.html.j2", **view),
-        blocks=slack_blocks.digest_blocks(subject, totals, alerts, series, desk_url),
+        blocks=_blocks(subject, totals, alerts, series, desk_url),
         zone=envelope.zone,
         sent_at=envelope.sent_at,
     )
@@ -158,3 +162,25 @@ def _trouble(feed: Mapping[str, Any], zone: tzinfo) -> str:
     return f"{clean(feed.get('name'), 60)}: {status}" + (
         f" since {phrases.clock(since, zone)}" if since else ""
     )
+
+
+def _blocks(
+    subject: str, totals: str, alerts: Sequence[AlertLine], series: Sequence[SeriesLine], desk_url: str
+) -> tuple[slack.Block, ...]:
+    blocks = [
+        slack.header(f"{slack.MARKS['note']} {subject}"),
+        slack.rich(slack.section(slack.plain(totals))),
+    ]
+    if alerts:
+        items = [
+            slack.section(slack.link(f"{a.state}: {a.title}", a.url), slack.plain(f"\n{a.what}"))
+            for a in alerts[:SLACK_LINES]
+        ]
+        blocks.append(slack.rich(slack.listing(items)))
+    if series:
+        rows = [
+            slack.section(slack.plain(f"{s.title}: {s.negative} negative, {s.before} before"))
+            for s in series[:SLACK_LINES]
+        ]
+        blocks.append(slack.rich(slack.section(slack.bold("Most negative")), slack.listing(rows)))
+    return (*blocks, slack.rich(slack.section(slack.link("Open the desk", desk_url))))

@@ -131,8 +131,9 @@ def _reported(card: Card) -> str:
     if card.sources is None:
         return ""
     told = count(card.sources, "source")
-    articles = f", {count(card.copies, 'article')} (each story counted once)" if card.copies else ""
-    return told + articles
+    if not card.copies:
+        return told
+    return f"{told}, {count(card.negative + card.copies, 'article')} (each story counted once)"
 
 
 def _carried(card: Card) -> str:

@@ -1,4 +1,4 @@
-"""Slack's Block Kit for an alert, a note and a digest. Pure.
+"""Slack's Block Kit for alerts and notes, and the elements that a digest is made of. Pure.
 
 Text of feeds goes into rich_text and plain_text only: Slack reads no markup there, so a title can neither call a
 channel nor forge a link. Links stand in for buttons: a button wants an interactivity endpoint on the internet.
@@ -7,20 +7,16 @@ channel nor forge a link. Links stand in for buttons: a button wants an interact
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.notify.card import CardPoint
-
-if TYPE_CHECKING:
-    from pipeline.notify.digest import AlertLine, SeriesLine
-    from pipeline.notify.message import Action, StoryView, View
+from pipeline.notify.view import Action, StoryView, View
 
 Block = dict[str, Any]
 HEADER_CHARS = 150
 MARKS = {"critical": "🔴", "warning": "🟠", "resolved": "🟢", "note": "🔵"}
 LEVELS = "▁▂▃▄▅▆▇█"
 SPARK_HOURS = 24
-DIGEST_LINES = 12
 # Stories in a message; mail has more.
 STORIES = 4
 
@@ -66,24 +62,6 @@ def note_blocks(subject: str, lines: Iterable[str], desk_url: str) -> tuple[Bloc
     items = [section(plain(line)) for line in lines]
     body = [rich(listing(items))] if items else []
     return (header(f"{MARKS['note']} {subject}"), *body, rich(section(link("Open the desk", desk_url))))
-
-
-def digest_blocks(
-    subject: str, totals: str, alerts: Sequence[AlertLine], series: Sequence[SeriesLine], desk_url: str
-) -> tuple[Block, ...]:
-    blocks = [header(f"{MARKS['note']} {subject}"), rich(section(plain(totals)))]
-    if alerts:
-        items = [
-            section(link(f"{a.state}: {a.title}", a.url), plain(f"\n{a.what}")) for a in alerts[:DIGEST_LINES]
-        ]
-        blocks.append(rich(listing(items)))
-    if series:
-        rows = [
-            section(plain(f"{s.title}: {s.negative} negative, {s.before} before"))
-            for s in series[:DIGEST_LINES]
-        ]
-        blocks.append(rich(section(bold("Most negative")), listing(rows)))
-    return (*blocks, rich(section(link("Open the desk", desk_url))))
 
 
 def _stories(stories: Sequence[StoryView], more: int) -> list[Block]:

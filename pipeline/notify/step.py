@@ -15,10 +15,11 @@ from sqlalchemy.engine import Connection, Engine
 from pipeline.errors import DeliveryError, PermanentDeliveryError
 from pipeline.notify.digest import digest_message
 from pipeline.notify.due import write_due
-from pipeline.notify.message import Envelope, Message, alert_message, note_message
+from pipeline.notify.message import Message, alert_message, note_message
 from pipeline.notify.retry import next_try
 from pipeline.notify.senders import Senders, build_senders
 from pipeline.notify.sending import Occasion, SlowDown
+from pipeline.notify.view import Envelope
 from pipeline.settings import Settings
 from pipeline.store import notifications
 from pipeline.store.notifications import Claim

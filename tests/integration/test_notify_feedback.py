@@ -13,7 +13,8 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import UsageError
 from pipeline.notify.links import read_token
-from pipeline.notify.message import Envelope, alert_message
+from pipeline.notify.message import alert_message
+from pipeline.notify.view import Envelope
 from pipeline.store import notifications
 from pipeline.store.feedback import Feedback, Recorded, feedback_by_rule, feedback_of_alert, record_feedback
 

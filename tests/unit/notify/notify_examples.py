@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pipeline.notify.card import AlertEvent, ToldAlert
 from pipeline.notify.links import Links
-from pipeline.notify.message import Envelope, Message, alert_message
+from pipeline.notify.message import Message, alert_message
+from pipeline.notify.view import Envelope
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "notify"
 FIRED = datetime(2026, 9, 15, 14, 15, tzinfo=UTC)
