@@ -200,16 +200,17 @@ def check_licences(sources: Sequence[Source], use: str = "commercial") -> None:
             )
 
 
-def ledger(sources: Sequence[Source], counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """What a manifest says of its data: name, origin, licence, digest of the file, examples, weight."""
+def ledger(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """What a manifest says of its data, per file: source, origin, licence, digest, rows, weight."""
     return [
         {
             "name": s.name,
+            "file": s.path.name,
             "origin": s.origin,
             "licence": s.licence,
             "commercial": LICENCES.get(s.licence, False),
             "sha256": digest(s.path),
-            "examples": counts.get(s.name, 0),
+            "examples": sum(1 for _ in read_rows(s.path)),
             "weight": s.weight,
         }
         for s in sources

@@ -6,7 +6,6 @@ import dataclasses
 import math
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,7 +133,7 @@ def _run(
         max_tokens=token_limit(loaded.network.encoder),
         temperatures=temperatures,
         use=config.use,
-        data=tuple(ledger(sources, Counter(e.source for e in split.train + split.dev))),
+        data=tuple(ledger(sources)),
         metrics={"dev": metrics, "train_seconds": round(done.metrics["train_runtime"], 1)},
         settings=dataclasses.asdict(config),
         parent=loaded.manifest.version if loaded.manifest else "",

@@ -146,7 +146,7 @@ def pretrain(
         command=command or " ".join(sys.argv),
         languages=config.languages,
         use=config.use,
-        data=tuple(ledger(sources, {})),
+        data=tuple(ledger(sources)),
         metrics={
             "mlm": {"loss_before": round(before, 4), "loss_after": round(after, 4), "texts": len(texts)}
         },

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from model.card import render_card
 from model.data import Source
 from model.evaluate import behave, evaluate, suite_digest
 from model.finetune import finetune, read_split
@@ -44,6 +45,7 @@ def measure(out: Path, config: TrainConfig, sources: Sequence[Source]) -> Manife
     }
     manifest = dataclasses.replace(manifest, metrics=metrics)
     write_manifest(out, manifest)
+    (out / "README.md").write_text(render_card(manifest))
     return manifest
 
 

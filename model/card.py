@@ -1,0 +1,106 @@
+"""A model's card, written from its manifest: what it is, what it learnt from, how good it is, what it cannot do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from model.registry import Manifest
+
+_ROWS: Final = (
+    ("sentiment/tfns", "Sentiment of tweets (TFNS)"),
+    ("sentiment/sentfin", "Sentiment of headlines of one polarity (SEntFiN)"),
+    ("sentiment/own", "Sentiment of newswire statements (our own texts)"),
+    ("company/sentfin", "Sentiment of each company (SEntFiN)"),
+    ("company_mixed/sentfin", "The same, in headlines whose companies differ"),
+    ("topics/tfn_topic", "Topic of tweets (TFN-topic)"),
+)
+
+_TEXT: Final = """\
+# {title}
+
+Version `{version}`, made {created_at}. Reads English financial news: the sentiment of a story, the sentiment of each
+company named in it, and which of twenty topics it is about. The encoder is `{base}` (MiniLM-L6, 22.7 million
+parameters, Apache-2.0); this folder holds its six layers and our heads in half precision, the words' vectors are read
+from the installed package after its digest was checked.
+
+## How good it is
+
+Measured on the stored files, through the same door that scores news, on a development split that was never trained
+on: a tenth of the stories, near copies kept on one side. Intervals in the manifest.
+
+{figures}
+
+Behavioural suite ({cases} hand-written cases, never trained on): **{overall:.1%}**.
+
+{kinds}
+
+## What it learnt from
+
+{data}
+
+Each source permits commercial use, and training refuses a source that does not. Financial PhraseBank and FiQA were
+not used: their licences forbid it.
+
+## Make it again
+
+    {command}
+
+DIR holds the public sets in the folders that `model/starter.toml` names; the digests of the files used are in
+`manifest.json`. {time}
+
+## What it is not for
+
+- It reads what a text says of a company; it does not know prices, nor whether the text is true.
+- Sarcasm, long articles (it reads the first {max_tokens} tokens) and other languages than English are beyond it.
+- Two companies in one sentence are told apart by what stands around their names. Where the sentence needs knowledge of
+  the trade ("A overtakes B in lithium"), it often gives both the story's sentiment.
+- Probabilities are calibrated on the development split; on texts of another kind they are less honest. Label some and
+  retrain.
+"""
+
+
+def render_card(manifest: Manifest, title: str = "The starter") -> str:
+    """Markdown of the card of a measured model (`metrics` holds `stored` and `behaviour`)."""
+    stored, behaviour = manifest.metrics["stored"], manifest.metrics["behaviour"]
+    seconds = manifest.metrics.get("train_seconds")
+    return _TEXT.format(
+        title=title,
+        version=manifest.version,
+        created_at=manifest.created_at[:10],
+        base=manifest.base.name,
+        figures=_figures(stored),
+        cases=behaviour["cases"],
+        overall=behaviour["overall"],
+        kinds=_table(["kind", "passed"], [[k, f"{v:.0%}"] for k, v in behaviour["kinds"].items()]),
+        data=_table(["source", "examples", "drawn per epoch", "licence"], _sources(manifest.data)),
+        command=manifest.command,
+        time=f"It took {seconds / 60:.0f} minutes on two cores that did other work too." if seconds else "",
+        max_tokens=manifest.max_tokens,
+    )
+
+
+def _figures(stored: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        [title, f"{r['n']:,.0f}", f"{r['accuracy']:.3f}", f"{r['macro_f1']:.3f}", f"{r['ece']:.3f}"]
+        for key, title in _ROWS
+        if (r := stored.get(key))
+    ]
+    return _table(["", "labels", "accuracy", "macro F1", "calibration error"], rows)
+
+
+def _sources(data: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A row per source, its files together."""
+    totals: dict[str, int] = {}
+    for file in data:
+        totals[file["name"]] = totals.get(file["name"], 0) + file["examples"]
+    first = {file["name"]: file for file in reversed(data)}
+    return [
+        [str(first[n]["origin"] or n), f"{total:,}", f"{first[n]['weight']:g} x", str(first[n]["licence"])]
+        for n, total in totals.items()
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
