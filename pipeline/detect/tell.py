@@ -53,7 +53,7 @@ class Followed:
 
 
 def follow_alerts(connection: Connection, at: Scenery) -> Followed:
-    """Brings every episode one tick further; the strongest is told first, so that it can stand for weaker ones."""
+    """Brings every episode one tick further, in the order in which one alert stands for another."""
     index = at.scene.index
     longest = timedelta(hours=max((r.reopen_hours for r in at.scene.crowd.rules), default=0.0))
     stored = {
@@ -68,13 +68,22 @@ def follow_alerts(connection: Connection, at: Scenery) -> Followed:
         alert_ids={i: e.id for i, e in stored.items() if i in episodes},
     )
     teller = _Teller(connection, at, stored, done)
-    for i in sorted(moved, key=lambda i: (-float(at.findings.crossing[i, 0]), i)):
+    for i in sorted(moved, key=lambda i: _rank(at, i)):
         episode, changes = moved[i]
         teller.move(i, episode, changes)
         done.states.pop(i, None)
         if episode.open:
             done.states[i] = episode.state
     return done
+
+
+def _rank(at: Scenery, i: int) -> tuple[int, float, int, int]:
+    """Who is told first and so stands for the others: a bad market, then companies and sectors by how many stories
+    they have, then topics, then everything. A sector comes before its companies unless one of them is all of it."""
+    kind = at.scene.series[i].kind
+    if kind == "all":
+        return (-1 if market_wide(at.findings, at.scene.crowd) else 2), 0.0, 0, i
+    return int(kind == "topic"), -float(at.findings.negative[i, 0]), int(kind == "sector"), i
 
 
 class _Teller:
