@@ -81,7 +81,9 @@ def pretrain(
 ) -> None:
     """Adapt the encoder to unlabelled texts (masked language modelling) before fine-tuning.
 
-    Example: undertow export-texts > texts.jsonl && undertow pretrain --texts texts.jsonl --out runs/adapted
+    Example: undertow pretrain --texts articles.csv --out runs/adapted
+
+    Then:    undertow finetune --start runs/adapted --data ~/sets --out runs/candidate
     """
     from model.data import read_rows
     from model.pretrain import pretrain as run

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 
 class ModelError(Exception):
-    """Anything this package refuses to do; `retryable` says whether the same call may work later."""
+    """Anything this package refuses to do. A command that meets one prints it and leaves with `exit_status`."""
 
-    retryable = False
+    exit_status = 1
 
 
 class ModelFileError(ModelError):
@@ -30,9 +30,13 @@ class LabelMismatch(ModelFileError):
 class BaseModelError(ModelError):
     """The base encoder is missing, or is not the one the model was trained on."""
 
+    exit_status = 2
+
 
 class DataError(ModelError):
     """Examples that cannot be read; the message names the file and the line."""
+
+    exit_status = 2
 
 
 class Leak(DataError):
@@ -41,6 +45,8 @@ class Leak(DataError):
 
 class LicenceError(ModelError):
     """A source whose licence is unknown or forbids the declared use."""
+
+    exit_status = 2
 
 
 class TrainingError(ModelError):

@@ -23,7 +23,7 @@ from model.errors import DataError, TrainingError
 from model.example import Example
 from model.hardware import keep_freed_memory
 from model.network import LossSettings
-from model.registry import Manifest, save_model
+from model.registry import Manifest, load_manifest, save_model
 from model.splits import count_labels, group_stories, refuse_leak, split_by_story, split_by_time
 from model.training import (
     Examples,
@@ -94,56 +94,67 @@ def finetune(
     `work` keeps checkpoints; a run killed there goes on where it was when called again with the same settings.
     `created_at` is ISO 8601 UTC. Raises DataError, LicenceError, Leak, TrainingError.
     """
+    run = _Run(config, sources, out, created_at, device, command or " ".join(sys.argv), version)
     split = read_split(sources, config)
-    if work is None:
-        with tempfile.TemporaryDirectory(prefix="undertow-train-") as temporary:
-            return _run(
-                config, sources, split, out, Path(temporary), False, device, created_at, command, version
-            )
-    return _run(config, sources, split, out, work, resume, device, created_at, command, version)
+    if work is not None:
+        return _train(run, split, work, _checkpoint(work, config) if resume else None)
+    with tempfile.TemporaryDirectory(prefix="undertow-train-") as temporary:
+        return _train(run, split, Path(temporary), None)
 
 
-def _run(
-    config: TrainConfig,
-    sources: Sequence[Source],
-    split: Split,
-    out: Path,
-    work: Path,
-    resume: bool,
-    device: str,
-    created_at: str,
-    command: str,
-    version: str,
-) -> TrainResult:
+@dataclass(frozen=True)
+class _Run:
+    """What a caller asked for."""
+
+    config: TrainConfig
+    sources: Sequence[Source]
+    out: Path
+    created_at: str
+    device: str
+    command: str
+    version: str
+
+
+def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> TrainResult:
     keep_freed_memory()
-    set_seed(config.seed)
-    loaded = start_network(config, split.train)
-    trainer = make_trainer(config, loaded, split, work, device)
-    done = trainer.train(resume_from_checkpoint=_checkpoint(work, config) if resume else None)
-    network = trainer.accelerator.unwrap_model(trainer.model)
-    network = network.float().to("cpu")
+    set_seed(run.config.seed)
+    loaded = start_network(run.config, split.train)
+    trainer = make_trainer(run.config, loaded, split, work, run.device)
+    seconds = float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
+    network = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
     metrics, temperatures = _judge(network, trainer.dev_collate, split.dev)
-    base = base_of(config, loaded)
+    if trainer.is_world_process_zero():  # one process per GPU trains, one writes
+        _write(run, loaded, network, metrics, temperatures, seconds)
+    trainer.accelerator.wait_for_everyone()
+    version = load_manifest(run.out).version
+    return TrainResult(run.out, version, metrics, len(split.train), len(split.dev), seconds)
+
+
+def _write(
+    run: _Run,
+    loaded: Loaded,
+    network: torch.nn.Module,
+    metrics: dict[str, float],
+    temperatures: dict[str, float],
+    seconds: float,
+) -> None:
     manifest = Manifest(
-        version=version,
-        created_at=created_at,
-        base=base,
-        command=command or " ".join(sys.argv),
-        languages=config.languages,
+        version=run.version,
+        created_at=run.created_at,
+        base=base_of(run.config, loaded),
+        command=run.command,
+        languages=run.config.languages,
         max_tokens=token_limit(loaded.network.encoder),
         temperatures=temperatures,
-        use=config.use,
-        data=tuple(ledger(sources)),
-        metrics={"dev": metrics, "train_seconds": round(done.metrics["train_runtime"], 1)},
-        settings=dataclasses.asdict(config),
+        use=run.config.use,
+        data=tuple(ledger(run.sources)),
+        metrics={"dev": metrics, "train_seconds": round(seconds, 1)},
+        settings=dataclasses.asdict(run.config),
         parent=loaded.manifest.version if loaded.manifest else "",
     )
     state = {k: v.half() if v.is_floating_point() else v for k, v in merged_state(network).items()}
-    with side_files(loaded, base) as side:
-        saved = save_model(out, state, manifest, side)
-    return TrainResult(
-        out, saved.version, metrics, len(split.train), len(split.dev), done.metrics["train_runtime"]
-    )
+    with side_files(loaded, manifest.base) as side:
+        save_model(run.out, state, manifest, side)
 
 
 def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:

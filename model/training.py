@@ -268,6 +268,7 @@ def arguments(config: TrainConfig, work: Path, device: str = "auto") -> Training
         data_seed=config.seed,
         remove_unused_columns=False,
         label_names=["sentiment_target"],
+        ddp_find_unused_parameters=True,  # a batch may hold no label of one head
         dataloader_pin_memory=torch.cuda.is_available() and device != "cpu",
     )
 
