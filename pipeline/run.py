@@ -141,8 +141,12 @@ def load_classifier(line: Line, stored: models.StoredModel) -> StoryClassifier:
     """The classifier of a stored model, on the device of the settings."""
     from pipeline.score.classifier import StoryClassifier
 
+    settings = line.settings
     return StoryClassifier.load(
-        model_path(line, stored), device=line.settings.model_device, dtype=line.settings.model_dtype
+        model_path(line, stored),
+        device=settings.model_device,
+        dtype=settings.model_dtype,
+        compile=settings.model_compile,
     )
 
 
@@ -201,10 +205,10 @@ def _find(line: Line, version: str) -> models.StoredModel:
 
 
 def _manifest(path: Path | None) -> dict[str, Any]:
+    from model.registry import STARTER as starter_path
     from model.registry import verify
-    from model.starter import STARTER_PATH
 
-    manifest = verify(path or STARTER_PATH)
+    manifest = verify(path or starter_path)
     return {**manifest.to_json(), "version": manifest.version}
 
 

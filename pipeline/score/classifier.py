@@ -22,11 +22,11 @@ class StoryClassifier:
         self.version: str = classifier.version
 
     @classmethod
-    def load(cls, path: Path | None, *, device: str, dtype: str) -> StoryClassifier:
+    def load(cls, path: Path | None, *, device: str, dtype: str, compile: bool = False) -> StoryClassifier:
         """Loads a model directory (None: the starter). Raises model.errors.ModelError if its files do not verify."""
         from model.inference import Classifier
 
-        return cls(Classifier.load(path, device=device, dtype=dtype))
+        return cls(Classifier.load(path, device=device, dtype=dtype, compile=compile))
 
     def __call__(self, stories: Sequence[WaitingStory]) -> Sequence[VerdictLike | Failed]:
         """One verdict per story, in their order."""

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from pipeline.types import Apart, KnownScore, Probabilities, StoryScore, WaitingStory
 
-# A topic is stored when its calibrated probability reaches this; the likeliest one always is, so that each story has one.
-TOPIC_THRESHOLD = 0.5
+# A topic is stored when its calibrated probability reaches this; the likeliest one always is, so that each story has
+# one. The probabilities of all topics sum to 1: a quarter lets up to three share a story and keeps out the tail.
+TOPIC_THRESHOLD = 0.25
 
 
 class ProbabilitiesLike(Protocol):
