@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from pipeline.detect.rules import Rules, parse_rules
-from pipeline.detect.step import build_baselines, build_windows, detect
+from pipeline.detect.step import detect
 from pipeline.store import models, scores
 from pipeline.types import Probabilities, StoryScore
 
@@ -25,12 +24,30 @@ to = ["desk@example.org"]
 [[routes]]
 receivers = ["desk"]
 """
-COMPANIES = {"Acme": "pharma", "Birch Bank": "banks", "Cedar Bank": "banks", "Dogwood Bank": "banks", "Elm": "retail"}
+COMPANIES = {
+    "Acme": "pharma",
+    "Birch Bank": "banks",
+    "Cedar Bank": "banks",
+    "Dogwood Bank": "banks",
+    "Elm": "retail",
+}
 
 
 @pytest.fixture
 def rules() -> Rules:
     return parse_rules(ROUTES)
+
+
+STORY = sa.text(
+    "insert into stories (title, text, text_hash, language, first_seen_at, available_at, last_seen_at, backfilled,"
+    " copies) values (:t, :t, decode(md5(:t), 'hex'), 'en', :at, :at, :at, :b, :n) returning id"
+)
+ARTICLE = sa.text(
+    "with article as (insert into articles (feed_id, item_key, source, title, published_at, date_status, first_seen_at,"
+    " event_at, available_at, backfilled, content_hash, story_id, story_match) values (:feed, decode(md5(:k), 'hex'),"
+    " :source, :t, :event, 'ok', :at, :event, :at, :b, '', :story, :m) returning id)"
+    " update stories set first_article_id = article.id from article where stories.id = :story and :m = 'first'"
+)
 
 
 class World:
@@ -55,13 +72,20 @@ class World:
             }
 
     def _feed(self, c: sa.Connection, name: str, origin: str) -> int:
-        query = "insert into feeds (name, url, title, origin, added_at) values (:n, :n, :n, :o, :at) returning id"
+        query = (
+            "insert into feeds (name, url, title, origin, added_at) values (:n, :n, :n, :o, :at) returning id"
+        )
         return c.execute(
             sa.text(query), {"n": name, "o": origin, "at": NOW - timedelta(days=100)}
         ).scalar_one()
 
-    def story(
+    def story(self, at: datetime, company: str | None = None, p: Probabilities = FINE, **kwargs: Any) -> int:
+        with self.engine.begin() as c:
+            return self._story(c, at, company, p, **kwargs)
+
+    def _story(
         self,
+        c: sa.Connection,
         at: datetime,
         company: str | None = None,
         p: Probabilities = FINE,
@@ -77,54 +101,32 @@ class World:
         self.number += 1
         title = f"story {self.number} {'bad' if p is BAD else 'fine'}"
         feed_id = self.archive if backfilled else self.feeds[self.number % 3 if feed is None else feed]
-        with self.engine.begin() as c:
-            story_id = c.execute(
-                sa.text(
-                    "insert into stories (title, text, text_hash, language, first_seen_at, available_at, last_seen_at,"
-                    " backfilled, copies) values (:t, :t, decode(md5(:t), 'hex'), 'en', :at, :at, :at, :b, :n)"
-                    " returning id"
-                ),
-                {"t": title, "at": at, "b": backfilled, "n": 1 + copies},
-            ).scalar_one()
-            for copy in range(1 + copies):
-                article = c.execute(
-                    sa.text(
-                        "insert into articles (feed_id, item_key, source, title, published_at, date_status, first_seen_at,"
-                        " event_at, available_at, backfilled, content_hash, story_id, story_match) values (:feed,"
-                        " decode(md5(:k), 'hex'), :source, :t, :event, 'ok', :at, :event, :at, :b, '', :story, :m)"
-                        " returning id"
-                    ),
-                    {
-                        "feed": feed_id,
-                        "k": f"{title} {copy}",
-                        "source": f"source {feed_id}",
-                        "t": title,
-                        "at": at,
-                        "event": published or at,
-                        "b": backfilled,
-                        "story": story_id,
-                        "m": "near_copy" if copy else "first",
-                    },
-                ).scalar_one()
-                if not copy:
-                    c.execute(
-                        sa.text("update stories set first_article_id = :a where id = :s"),
-                        {"a": article, "s": story_id},
-                    )
-            companies = {self.company[company]: p} if company else {}
-            score = StoryScore(story_id, p, companies, {topic: 0.9})
-            scores.write_scores(
-                c, model or self.model, [score], {story_id: b"x" * 16}, scored_at or max(at, NOW - timedelta(days=2))
-            )
-        return story_id
+        story_id = c.execute(STORY, {"t": title, "at": at, "b": backfilled, "n": 1 + copies}).scalar_one()
+        row = {
+            "feed": feed_id,
+            "source": f"source {feed_id}",
+            "t": title,
+            "at": at,
+            "event": published or at,
+            "b": backfilled,
+            "story": story_id,
+        }
+        names = [{**row, "k": f"{title} {n}", "m": "near_copy" if n else "first"} for n in range(1 + copies)]
+        c.execute(ARTICLE, names)
+        companies = {self.company[company]: p} if company else {}
+        score = StoryScore(story_id, p, companies, {topic: 0.9})
+        scored_at = scored_at or max(at, NOW - timedelta(days=2))
+        scores.write_scores(c, model or self.model, [score], {story_id: b"x" * 16}, scored_at)
+        return int(story_id)
 
     def archive_days(self, days: int = 20) -> None:
-        """About 30 stories a day, a quarter of them negative, imported: published long before they came."""
-        names = list(COMPANIES)
-        for day in range(1, days + 1):
-            for n in range(30):
-                at = NOW - timedelta(days=day) + timedelta(minutes=(n * 37) % 720 - 360)
-                self.story(at, names[n % 5], BAD if n % 4 == 0 else FINE, backfilled=True, topic=("markets", "macro")[n % 2])
+        """About 20 stories a day, a quarter of them negative, imported: published long before they came."""
+        names, topics = list(COMPANIES), ("markets", "macro", "legal_regulation")
+        with self.engine.begin() as c:
+            for n in range(days * 20):
+                at = NOW - timedelta(days=1 + n // 20) + timedelta(minutes=(n * 37) % 720 - 360)
+                p = BAD if n % 4 == 0 else FINE
+                self._story(c, at, names[n % 5], p, backfilled=True, topic=topics[n % 3])
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.engine.connect() as c:
@@ -138,7 +140,16 @@ def world(engine: Engine) -> World:
 
 def dump(world: World) -> str:
     """Everything that detect writes, in order, as text."""
-    tables = ("windows", "counted_stories", "ticks", "evaluations", "spikes", "alerts", "alert_events", "notifications")
+    tables = (
+        "windows",
+        "counted_stories",
+        "ticks",
+        "evaluations",
+        "spikes",
+        "alerts",
+        "alert_events",
+        "notifications",
+    )
     return json.dumps({t: world.rows(f"select * from {t} order by 1, 2, 3") for t in tables}, default=str)
 
 
@@ -157,7 +168,8 @@ def test_a_crisis_fires_at_once_and_is_told_once(world: World, engine: Engine, r
     for n in range(15):
         world.story(NOW, "Acme", BAD, published=NOW - timedelta(hours=n % 6), topic="legal_regulation")
     first = detect(engine, rules, as_of=NOW)
-    assert first.ticks == 1 and first.opened >= 1
+    assert first.ticks == 1
+    assert first.opened >= 1
     assert ("Acme", "open", "critical") in told(world)
     # sector, topic and everything hold the same stories: the same desk is not told again
     assert [t for t in told(world) if t[0] in ("pharma", "legal_regulation")] == []
@@ -176,11 +188,15 @@ def test_the_evidence_names_what_it_rests_on(world: World, engine: Engine, rules
     )
     card = alert["evidence"]
     assert (card["negative"], card["other"], card["sources"], card["copies"]) == (12, 0, 2, 4)
-    assert card["share_now"] == 1.0 and 0.1 < card["share_usual"] < 0.4
-    assert card["expected"] < 2 and card["p"] < 1e-4
+    assert card["share_now"] == 1.0
+    assert 0.1 < card["share_usual"] < 0.4
+    assert card["expected"] < 2
+    assert card["p"] < 1e-4
     assert card["without_largest_story"]["would_fire"] is True
     assert card["without_largest_source"]["source"] == f"source {world.feeds[0]}"
     assert card["without_largest_source"]["would_fire"] is False
-    assert len(card["stories"]) == 8 and card["stories"][0]["copies"] == 5
+    assert len(card["stories"]) == 8
+    assert card["stories"][0]["copies"] == 5
     assert {c["key"] for c in card["carried_by"]} == {"pharma", "markets"}
-    assert len(card["chart"]) == 72 and card["chart"][-1]["negative"] == 12
+    assert len(card["chart"]) == 72
+    assert card["chart"][-1]["negative"] == 12
