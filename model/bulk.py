@@ -1,7 +1,8 @@
-"""Score Parquet files in bulk: on this machine's processes, or through Ray Data on many.
+"""Score Parquet files in bulk: on this machine's processes, or through Ray Data on many machines.
 
-Each output file is written under a temporary name and renamed, so a run that was killed goes on where it stopped.
-Input columns: `text`, optional `companies` (list of names); all other columns are carried along. Added columns:
+One input file is one unit of work and becomes one output file of the same name, written under a temporary name and
+renamed when complete: a run that was killed goes on where it stopped, and a bad file costs itself only.
+Input columns: `text`, optional `companies` (list of names); the other columns are carried along. Added, or replaced:
 `sentiment`, `negative`, `neutral`, `positive`, `topics` (list of names), `company_sentiment` (JSON), `error`.
 """
 
@@ -9,260 +10,254 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from model.errors import DataError
+from model.bulk_files import Target, append_columns, read_tables, targets, write_tables
+from model.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyarrow.fs import FileSystem
 
     from model.inference import Classifier
+    from model.verdict import Failure, Verdict
 
-# Rows read, scored and written at once: about 2 MB of headlines, so memory stays flat whatever the file's size.
-ROWS = 8192
-# A topic is named from this calibrated probability on, as in scoring; the likeliest one always is.
-TOPIC_THRESHOLD = 0.5
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every worker needs to load the model. `threads` 0 leaves the number to torch."""
+
+    model: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one file. `errors` are rows without a verdict; `failure` says why there is no output at all."""
+
+    path: str
+    rows: int = 0
+    errors: int = 0
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
 class BulkReport:
-    """Counts of one run; `skipped` files had been finished by an earlier one."""
+    """Counts of one run; `skipped` files had been finished by an earlier one, `failed` ones have no output."""
 
     files: int
     skipped: int
     rows: int
     errors: int
+    failed: tuple[FileReport, ...] = ()
 
 
 def score_files(
     pattern: str,
     out: str,
     *,
-    model: str | None = None,
+    options: Options | None = None,
     workers: int = 1,
-    engine: str = "local",
-    device: str = "auto",
-    progress: Callable[[int], None] = lambda rows: None,
+    engine: Engine = "local",
+    progress: Callable[[int], None] = lambda files: None,
 ) -> BulkReport:
-    """Scores every file that `pattern` matches (local path or s3://, gs://, ... with * in its last part) into `out`.
+    """Scores every file that `pattern` matches (local path, s3://, gs://, ... with * in its last part) into `out`.
 
-    Raises DataError when nothing matches, a file has no `text`, or `engine` is neither local nor ray.
+    `progress` gets 1 for each file done. Raises DataError when nothing matches, `out` is where the files come from, a
+    worker process died, or Ray is wanted and not installed; ModelError when the model cannot be loaded.
     """
-    paths = match_files(pattern)
-    waiting = [path for path in paths if not _exists(_target(path, out))]
-    if engine == "ray":
-        done = _with_ray(waiting, out, model, workers, device, progress)
-    elif engine == "local":
-        done = _with_processes(waiting, out, model, workers, device, progress)
-    else:
+    options = options or Options()
+    all_files = targets(pattern, out)
+    waiting = [target for target in all_files if not target.done()]
+    run = {"local": _locally, "ray": _with_ray}.get(engine)
+    if run is None:
         raise DataError(f"there is no engine {engine!r}; use local or ray")
-    return BulkReport(len(paths), len(paths) - len(waiting), sum(r for r, _ in done), sum(e for _, e in done))
-
-
-def match_files(pattern: str) -> list[str]:
-    """The files that the pattern names, sorted. Raises DataError when there is none."""
-    from pyarrow import fs
-
-    folder, _, name = pattern.rpartition("/")
-    system, root = _filesystem(folder or ".")
-    try:
-        found = system.get_file_info(fs.FileSelector(root))
-    except OSError as error:
-        raise DataError(f"{folder or '.'} cannot be read: {error}") from error
-    prefix = folder + "/" if folder else ""
-    matching = sorted(
-        prefix + info.base_name
-        for info in found
-        if info.is_file and PurePosixPath(info.base_name).match(name)
+    done = []
+    for report in run(waiting, options, workers) if waiting else ():
+        done.append(report)
+        progress(1)
+    return BulkReport(
+        files=len(all_files),
+        skipped=len(all_files) - len(waiting),
+        rows=sum(r.rows for r in done),
+        errors=sum(r.errors for r in done),
+        failed=tuple(sorted((r for r in done if r.failure), key=lambda r: r.path)),
     )
-    if not matching:
-        raise DataError(f"no file matches {pattern}; quote the pattern so that the shell leaves it alone")
-    return matching
+
+
+# --- one file -----------------------------------------------------------------------------------------------------
+
+
+class FileScorer:
+    """A loaded model that scores one file after another; what a worker process or a Ray actor holds."""
+
+    def __init__(self, options: Options) -> None:
+        import torch
+
+        from model.inference import Classifier
+
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        self._classifier: Classifier = Classifier.load(
+            options.model, device=options.device, dtype=options.dtype
+        )
+
+    def score(self, target: Target) -> FileReport:
+        """Rows and errors of the file; what makes the file unreadable or unwritable is a value in the report."""
+        try:
+            rows, errors = write_tables(target, map(self._append, read_tables(target.source)))
+        except (DataError, OSError) as error:
+            return FileReport(target.source, failure=str(error))
+        return FileReport(target.source, rows, errors)
+
+    def _append(self, table: pa.Table) -> pa.Table:
+        names = table.column("companies").to_pylist() if "companies" in table.column_names else None
+        return append_columns(
+            table, verdict_columns(self._classifier, table.column("text").to_pylist(), names)
+        )
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """As Ray Data calls it: a row with a Target's fields in, a row with the report's fields out."""
+        report = self.score(Target(row["source"], row["out"]))
+        return {**vars(report), "failure": report.failure or ""}
 
 
 def verdict_columns(
-    classifier: Classifier, texts: Sequence[str], companies: Sequence[Sequence[str]]
+    classifier: Classifier,
+    texts: Sequence[str | None],
+    companies: Sequence[Sequence[str] | None] | None = None,
 ) -> dict[str, list[Any]]:
-    """The added columns, one value per text."""
+    """The added columns, one value per text; a text that cannot be judged has its reason in `error`."""
     from model.inference import Failure, TextInput
 
-    inputs = [TextInput(text or "", tuple(names or ())) for text, names in zip(texts, companies, strict=True)]
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for verdict in classifier.predict(inputs):
-        row = _failed(verdict.reason) if isinstance(verdict, Failure) else _row(verdict)
-        for name in COLUMNS:
-            columns[name].append(row[name])
-    return columns
+    names = companies or [None] * len(texts)
+    inputs = [
+        TextInput(text or "", [name for name in row or () if name])
+        for text, row in zip(texts, names, strict=True)
+    ]
+    rows = [_failed(v) if isinstance(v, Failure) else _row(v) for v in classifier.predict(inputs)]
+    return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
-COLUMNS = ("sentiment", "negative", "neutral", "positive", "topics", "company_sentiment", "error")
+COLUMNS: Final = ("sentiment", "negative", "neutral", "positive", "topics", "company_sentiment", "error")
 
 
-def _row(verdict: Any) -> dict[str, Any]:
-    best = max(verdict.topics, key=verdict.topics.get, default=None)
+def _row(verdict: Verdict) -> dict[str, Any]:
+    said = {name: p.label for name, p in verdict.companies.items()}
     return {
         "sentiment": verdict.sentiment.label,
-        **{name: getattr(verdict.sentiment, name) for name in ("negative", "neutral", "positive")},
-        "topics": [name for name, p in verdict.topics.items() if p >= TOPIC_THRESHOLD or name == best],
-        "company_sentiment": json.dumps(
-            {name: p.label for name, p in verdict.companies.items()}, ensure_ascii=False
-        ),
+        **verdict.sentiment._asdict(),
+        "topics": verdict.main_topics(),
+        "company_sentiment": json.dumps(said, ensure_ascii=False),
         "error": None,
     }
 
 
-def _failed(reason: str) -> dict[str, Any]:
-    return {**dict.fromkeys(COLUMNS), "topics": [], "error": reason}
+def _failed(failure: Failure) -> dict[str, Any]:
+    return {**dict.fromkeys(COLUMNS), "topics": [], "error": failure.reason}
 
 
-def _with_processes(
-    paths: Sequence[str],
-    out: str,
-    model: str | None,
-    workers: int,
-    device: str,
-    progress: Callable[[int], None],
-) -> list[tuple[int, int]]:
-    if workers <= 1 or len(paths) <= 1:
-        _start_worker(model, device, 0)
-        return [_score_file(path, _target(path, out), progress) for path in paths]
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    done = []
+# --- local processes ----------------------------------------------------------------------------------------------
+
+_scorer: FileScorer | None = None
+
+
+def _start_process(options: Options) -> None:
+    global _scorer
+    _scorer = FileScorer(options)
+
+
+def _score_in_process(target: Target) -> FileReport:
+    assert _scorer is not None
+    return _scorer.score(target)
+
+
+def _locally(files: Sequence[Target], options: Options, workers: int) -> Iterator[FileReport]:
+    workers = min(workers, len(files))
+    if workers <= 1:
+        scorer = FileScorer(options)
+        yield from map(scorer.score, files)
+        return
+    _check_model(options)
+    shared = Options(options.model, options.device, options.dtype, max(1, (os.cpu_count() or 1) // workers))
     # spawn: a forked child inherits torch's thread pools in an unusable state
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (model, device, threads)) as pool:
-        futures = [pool.submit(_score_file, path, _target(path, out)) for path in paths]
-        for future in as_completed(futures):
-            done.append(future.result())
-            progress(done[-1][0])
-    return done
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_process, (shared,)) as pool:
+        try:
+            for future in as_completed([pool.submit(_score_in_process, file) for file in files]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a worker process died (out of memory?); finished files are kept, so run it again, with fewer --workers"
+            ) from error
 
 
-_classifier: Classifier | None = None
+def _check_model(options: Options) -> None:
+    # a pool reports a worker that cannot start as "broken" and nothing more: say why before there is one
+    from pathlib import Path
+
+    from model.registry import STARTER, verify
+
+    verify(Path(options.model) if options.model else STARTER)
 
 
-def _start_worker(model: str | None, device: str, threads: int) -> None:
-    global _classifier
-    import torch
-
-    from model.inference import Classifier
-
-    if threads:
-        torch.set_num_threads(threads)
-    _classifier = Classifier.load(model, device=device)
+# --- Ray Data -----------------------------------------------------------------------------------------------------
 
 
-def _score_file(
-    path: str, target: str, progress: Callable[[int], None] = lambda rows: None
-) -> tuple[int, int]:
-    import pyarrow.parquet as pq
+def _with_ray(files: Sequence[Target], options: Options, workers: int) -> Iterator[FileReport]:
+    """Ray Data over the list of files, not over their rows.
 
-    system, name = _filesystem(target)
-    system.create_dir(name.rpartition("/")[0] or ".", recursive=True)
-    partial = f"{name}.partial"
-    rows = errors = 0
-    writer = None
-    for table in _read(path):
-        scored = _append(table)
-        writer = writer or pq.ParquetWriter(partial, scored.schema, filesystem=system)
-        writer.write_table(scored)
-        rows += scored.num_rows
-        errors += scored.num_rows - scored.column("error").null_count
-        progress(scored.num_rows)
-    if writer is not None:
-        writer.close()
-        system.move(partial, name)
-    return rows, errors
-
-
-def _read(path: str) -> Iterator[pa.Table]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    system, name = _filesystem(path)
-    try:
-        file = pq.ParquetFile(name, filesystem=system)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} is no Parquet file: {error}") from error
-    if "text" not in file.schema_arrow.names:
-        raise DataError(f"{path} has no column `text`; it has {', '.join(file.schema_arrow.names)}")
-    for batch in file.iter_batches(ROWS):
-        yield pa.Table.from_batches([batch])
-
-
-def _append(table: pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    assert _classifier is not None
-    texts = table.column("text").to_pylist()
-    companies = (
-        table.column("companies").to_pylist() if "companies" in table.column_names else [()] * len(texts)
-    )
-    types = {
-        "topics": pa.list_(pa.string()),
-        **dict.fromkeys(("negative", "neutral", "positive"), pa.float32()),
-    }
-    for name, values in verdict_columns(_classifier, texts, companies).items():
-        table = table.append_column(name, pa.array(values, types.get(name, pa.string())))
-    return table
-
-
-def _with_ray(
-    paths: Sequence[str],
-    out: str,
-    model: str | None,
-    workers: int,
-    device: str,
-    progress: Callable[[int], None],
-) -> list[tuple[int, int]]:
+    It places the actors, feeds them and starts dead ones again, on GPUs if asked. Rows of one file would spread over
+    output files named by Ray, and a run that was killed would begin anew.
+    """
     try:
         import ray
+        import ray.data
     except ImportError as error:
         raise DataError(
             "Ray is not installed; run `pip install 'undertow[ray]'`, or use --engine local"
         ) from error
-    if not paths:
-        return []
-
-    @ray.remote  # type: ignore[untyped-decorator]
-    class Worker:
-        def __init__(self) -> None:
-            _start_worker(model, device, 0)
-
-        def score(self, path: str) -> tuple[int, int]:
-            return _score_file(path, _target(path, out))
-
-    from ray.util import ActorPool
-
-    gpus = 1 if device.startswith("cuda") else 0
-    pool = ActorPool([Worker.options(num_gpus=gpus).remote() for _ in range(workers)])
-    done = []
-    for result in pool.map_unordered(lambda worker, path: worker.score.remote(path), paths):
-        done.append(result)
-        progress(result[0])
-    return done
+    _check_model(options)
+    started = not ray.is_initialized()
+    if started:  # RAY_ADDRESS names a cluster; without it one is made here
+        ray.init(include_dashboard=False, log_to_driver=False, configure_logging=True, logging_level="ERROR")
+    try:
+        workers = min(workers, len(files))
+        resources, threads = _share(ray, options.device, workers)
+        rows = ray.data.from_items([vars(file) for file in files], override_num_blocks=len(files)).map(
+            FileScorer,
+            fn_constructor_args=[Options(options.model, options.device, options.dtype, threads)],
+            concurrency=workers,
+            **resources,
+        )
+        yield from _ray_reports(rows.iter_rows())
+    finally:
+        if started:
+            ray.shutdown()
 
 
-def _target(path: str, out: str) -> str:
-    return f"{out.rstrip('/')}/{path.rpartition('/')[2]}"
+def _share(ray: Any, device: str, workers: int) -> tuple[dict[str, float], int]:
+    """What one actor asks for, and its threads: an equal share of the CPUs, within one node; a GPU where asked."""
+    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    cpus = max(1, int(min(max(nodes, default=1), sum(nodes) / workers)))
+    if device.startswith("cuda"):
+        return {"num_gpus": 1, "num_cpus": 1}, 0
+    return {"num_cpus": cpus}, cpus
 
 
-def _exists(path: str) -> bool:
-    from pyarrow import fs
-
-    system, name = _filesystem(path)
-    return bool(system.get_file_info(name).type == fs.FileType.File)
-
-
-def _filesystem(path: str) -> tuple[FileSystem, str]:
-    from pyarrow import fs
-
-    if "://" in path:
-        system, name = fs.FileSystem.from_uri(path)
-        return system, name
-    return fs.LocalFileSystem(), os.path.abspath(path)
+def _ray_reports(rows: Iterable[dict[str, Any]]) -> Iterator[FileReport]:
+    try:
+        for row in rows:
+            yield FileReport(row["path"], row["rows"], row["errors"], row["failure"] or None)
+    except ModelError:
+        raise
+    except Exception as error:  # Ray wraps whatever happened in an actor in classes of its own
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(f"Ray gave up: {reason}; finished files are kept, so run it again") from error

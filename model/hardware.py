@@ -38,6 +38,7 @@ def pick_device(name: str = "auto") -> torch.device:
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     """The number format by name; 'auto' is bf16 where it is fast, fp16 on other GPUs, fp32 on other CPUs."""
     names = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    names |= {str(dtype).removeprefix("torch."): dtype for dtype in names.values()}
     if name != "auto":
         if name not in names:
             raise ModelError(f"number format {name!r} is none of auto, {', '.join(names)}")

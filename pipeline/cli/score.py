@@ -13,6 +13,7 @@ from pipeline.errors import UsageError
 
 def register(root: typer.Typer) -> None:
     root.command("score")(score)
+    root.command("score-files")(score_files)
 
 
 def score(
@@ -52,6 +53,41 @@ def score(
         took = time.monotonic() - started
     report["stories_per_s"] = round(report["scored"] / took, 1) if took else 0.0
     say(report, as_json)
+
+
+def score_files(
+    files: str = typer.Argument(help="Parquet files: a path or s3://... with * in its last part, in quotes."),
+    out: str = typer.Option(
+        ..., "--out", help="Folder for the results, one file each, under the same names."
+    ),
+    engine: str = typer.Option(
+        "local", help="local (processes here) or ray (Ray Data; needs undertow[ray])."
+    ),
+    workers: int = typer.Option(1, min=1, help="Processes, or Ray actors; each holds the model once."),
+    model: str | None = typer.Option(None, help="Model directory; the starter when not given."),
+    as_json: bool = JSON,
+) -> None:
+    """Score Parquet files with a column `text`, beyond the database; run it again to go on where it stopped.
+
+    Example: undertow score-files 's3://archive/2026/*.parquet' --out scored --workers 2
+    """
+    from model.bulk import Options, score_files
+    from pipeline.settings import load_settings
+
+    if engine not in ("local", "ray"):
+        raise UsageError(f"there is no engine {engine!r}", "use local or ray")
+    settings = load_settings()
+    options = Options(model, settings.model_device, settings.model_dtype)
+    started = time.monotonic()
+    with progress("files", None) as advance:
+        report = score_files(files, out, options=options, workers=workers, engine=engine, progress=advance)  # type: ignore[arg-type]
+    counts = {"files": report.files, "skipped": report.skipped, "rows": report.rows, "errors": report.errors}
+    took = time.monotonic() - started
+    say({**counts, "failed": len(report.failed), "rows_per_s": round(report.rows / took, 1)}, as_json)
+    for file in report.failed:
+        typer.echo(f"not scored: {file.failure}", err=True)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def _since(age_s: float) -> str:
