@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 # Everything from our own host, no inline script or style. Forms post back to us only.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
 HEADERS = {

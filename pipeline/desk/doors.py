@@ -1,85 +1,84 @@
-"""What the desk asks of other rooms beyond the database: a look at a feed, and the switch of the champion."""
+"""What the desk asks of other rooms beyond the database: a look at a feed, a list of feeds, the switch of the champion."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+import tempfile
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
-from pipeline.errors import FetchError, ParseError, UsageError
+from pipeline.errors import UsageError
 from pipeline.settings import Settings
 
-if TYPE_CHECKING:
-    from pipeline.ingest.articles import Prepared
 
-# Items shown of a feed that was looked at.
-SHOWN = 8
+def check_feed(settings: Settings, url: str, *, as_of: datetime) -> dict[str, Any]:
+    """What a poll of this address would bring; nothing is stored. Raises UsageError with the reason if it brings nothing."""
+    from pipeline.ingest.checking import check_address
 
-
-@dataclass(frozen=True, slots=True)
-class FoundFeed:
-    """What a feed brings: where it is after redirects, its title, its newest items, and what was odd."""
-
-    url: str
-    title: str
-    items: int
-    newest: tuple[tuple[str, datetime | None], ...]
-    warnings: tuple[str, ...]
-
-
-def check_feed(settings: Settings, url: str, *, as_of: datetime) -> FoundFeed:
-    """Fetches and parses a feed as a poll would, and stores nothing.
-
-    Raises UsageError with the reason: no answer, a private address, no feed, a feed without items.
-    """
-    try:
-        return asyncio.run(_look(settings, url, as_of))
-    except (FetchError, ParseError) as error:
-        raise UsageError(
-            f"{type(error).__name__}: {error.message}", error.advice or "check the address"
-        ) from error
-
-
-async def _look(settings: Settings, url: str, as_of: datetime) -> FoundFeed:
-    from pipeline.ingest.addresses import read_allowed
-    from pipeline.ingest.answer import Request
-    from pipeline.ingest.articles import FeedOptions
-    from pipeline.ingest.fetch import Fetcher
-    from pipeline.ingest.parse_pool import ParsePool
-
-    allowed = read_allowed(settings.fetch_allow_private)
-    async with Fetcher(timeout_s=settings.fetch_timeout_s, connections=1, allowed=allowed) as fetcher:
-        answer = await fetcher.get(Request(url, settings.fetch_user_agent))
-    if answer.error is not None:
-        raise answer.error
-    if answer.status != 200:
-        raise UsageError(f"the server answers {answer.status}", "check the address in a browser")
-    async with ParsePool(1) as pool:
-        prepared = await pool.prepare(answer.body, answer.headers, answer.url, FeedOptions(), as_of)
-    if not prepared.drafts:
+    report = check_address(url, settings, as_of)
+    if report["error"]:
+        raise UsageError(str(report["error"]), "check the address")
+    if not report.get("items"):
         raise UsageError("this is a feed without items", "add it once it has some")
-    return _found(answer.url, prepared)
+    return report
 
 
-def _found(url: str, prepared: Prepared) -> FoundFeed:
-    newest = tuple((draft.title, draft.published_at) for draft in prepared.drafts[:SHOWN])
-    return FoundFeed(url, prepared.title, len(prepared.drafts), newest, prepared.warnings)
+def add_feed(connection: Connection, *, name: str, url: str, title: str, as_of: datetime) -> int:
+    """Adds a feed, due at once. Raises UsageError for a name or address that is no good or is there already."""
+    from pipeline.ingest.lists import check_feed as check_row
+    from pipeline.store import feeds
+
+    row = {"name": name, "url": url, "title": title}
+    mistakes = check_row(row)
+    if mistakes:
+        raise UsageError("the feed was not added: " + ", ".join(mistakes), "change it and add it again")
+    for key in (name, url):
+        known = feeds.find_feed(connection, key)
+        if known is not None and known.removed_at is None:
+            raise UsageError(
+                f"{known.name} is configured already with this name or address", "look for it in the list"
+            )
+    return feeds.save_feed(connection, row, as_of, origin="desk")
+
+
+def import_opml(connection: Connection, data: bytes, *, as_of: datetime) -> tuple[int, int]:
+    """Adds the feeds of an OPML document that are not configured yet; returns (found, added). Raises InputFileError."""
+    from pipeline.ingest.opml import read_opml
+    from pipeline.store import feeds
+
+    with tempfile.NamedTemporaryFile(suffix=".opml") as file:
+        file.write(data)
+        file.flush()
+        found = read_opml(Path(file.name))
+    new = [entry for entry in found if feeds.find_feed(connection, entry["url"]) is None]
+    taken = set(feeds.feed_names(connection))
+    for entry in new:
+        entry["name"] = free_name(entry["name"], taken)
+        taken.add(entry["name"])
+        feeds.save_feed(connection, entry, as_of, origin="desk")
+    return len(found), len(new)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """`name`, or the first of name-2, name-3, ... that is not taken."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate
 
 
 def promote(
     engine: Engine, settings: Settings, version: str, *, by: str, reason: str, as_of: datetime
 ) -> None:
-    """Makes `version` champion: one atomic switch, its files verified first. Raises UsageError, ModelUnavailable."""
-    from pipeline import run
-    from pipeline.store import models
+    """Makes `version` champion and queues the history for it; its files are verified first. Raises UndertowError."""
+    from model.errors import ModelError
+    from pipeline import promotion, run
 
-    with engine.connect() as connection:
-        stored = models.find_model(connection, version)
-    if stored is None:
-        raise UsageError(f"there is no model {version!r}", "choose one of the list")
-    run.model_path(run.Line(settings, engine), stored)
-    with engine.begin() as connection:
-        models.point_alias(connection, version, by=by, reason=reason, as_of=as_of)
+    try:
+        promotion.promote(run.Line(settings, engine), version, by=by, reason=reason, as_of=as_of)
+    except ModelError as error:
+        raise UsageError(
+            f"the files of {version} do not verify: {error}", "bring them back, or choose another"
+        ) from error

@@ -1,15 +1,14 @@
-"""What the desk shows of alerts, and what people do with them there: acknowledge, silence, lift a silence."""
+"""What the desk shows of alerts and silences, and the lifting of a silence."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import UsageError
+from pipeline.store.alerts import add_event
 from pipeline.store.desk_rows import Row, fetch
 
 
@@ -80,32 +79,6 @@ def silences(connection: Connection, as_of: datetime) -> list[Row]:
     )
 
 
-def silence(
-    connection: Connection, series: Row | None, *, until: datetime, who: str, reason: str, as_of: datetime
-) -> int:
-    """Holds back notifications of a series (None: of all) until then; returns the silence's id. Raises UsageError."""
-    if until <= as_of:
-        raise UsageError("a silence ends after it begins", "choose a later end")
-    query = (
-        "insert into silences (series_kind, series_key, starts_at, ends_at, created_by, reason, created_at)"
-        " values (:kind, :key, :as_of, :until, :who, :reason, :as_of) returning id"
-    )
-    made = connection.execute(
-        sa.text(query),
-        {
-            "kind": series["kind"] if series else None,
-            "key": series["key"] if series else None,
-            "as_of": as_of,
-            "until": until,
-            "who": who,
-            "reason": reason,
-        },
-    ).scalar_one()
-    if series:
-        _note_on_open_alert(connection, series["id"], "silence", who, {"until": until.isoformat()}, as_of)
-    return int(made)
-
-
 def lift_silence(connection: Connection, silence_id: int, *, who: str, as_of: datetime) -> bool:
     """Ends a silence early; False if it is over already."""
     query = (
@@ -115,31 +88,22 @@ def lift_silence(connection: Connection, silence_id: int, *, who: str, as_of: da
     row = connection.execute(sa.text(query), {"id": silence_id, "as_of": as_of}).one_or_none()
     if row is None:
         return False
-    series_id = connection.execute(
-        sa.text("select id from series where kind = :kind and key = :key"),
-        {"kind": row.series_kind, "key": row.series_key},
-    ).scalar()
-    if series_id is not None:
-        _note_on_open_alert(connection, series_id, "unsilence", who, {"silence": silence_id}, as_of)
-    return True
-
-
-def _note_on_open_alert(
-    connection: Connection, series_id: int, kind: str, who: str, detail: dict[str, Any], as_of: datetime
-) -> None:
     query = (
-        "insert into alert_events (alert_id, at, kind, severity, actor, detail)"
-        " select id, :as_of, :kind, severity, :who, cast(:detail as jsonb) from alerts"
-        " where series_id = :series_id and state <> 'resolved' and not is_test"
+        "select alert.id, alert.severity from alerts as alert join series on series.id = alert.series_id"
+        " where alert.state <> 'resolved' and not alert.is_test and series.kind = :kind and series.key = :key"
     )
-    parameters = {
-        "series_id": series_id,
-        "kind": kind,
-        "who": who,
-        "detail": json.dumps(detail),
-        "as_of": as_of,
-    }
-    connection.execute(sa.text(query), parameters)
+    found = connection.execute(sa.text(query), {"kind": row.series_kind, "key": row.series_key})
+    for open_alert in found.all():
+        add_event(
+            connection,
+            open_alert.id,
+            as_of,
+            "unsilence",
+            open_alert.severity,
+            {"silence": silence_id},
+            actor=who,
+        )
+    return True
 
 
 def _rows(connection: Connection, query: str, **parameters: Any) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What the desk shows of feeds, and the feeds that people add there."""
+"""What the desk shows of feeds, and pausing one."""
 
 from __future__ import annotations
 
@@ -29,26 +29,6 @@ def feed(connection: Connection, feed_id: int, as_of: datetime) -> Row | None:
     )
     found["rejects"] = [dict(row) for row in rejects.mappings()]
     return found
-
-
-def add_feed(connection: Connection, *, name: str, url: str, title: str, as_of: datetime) -> int | None:
-    """Adds a feed from the desk, due at once; None when its name or address is configured already."""
-    query = (
-        "insert into feeds (name, url, title, origin, added_at)"
-        " select :name, :url, :title, 'desk', :as_of"
-        " where not exists (select from feeds where url = :url and removed_at is null)"
-        " on conflict (name) do nothing returning id"
-    )
-    parameters = {"name": name, "url": url, "title": title, "as_of": as_of}
-    made = connection.execute(sa.text(query), parameters).scalar()
-    if made is not None:
-        connection.execute(
-            sa.text(
-                "insert into feed_states (feed_id, next_due_reason) values (:id, 'just added: due at once') on conflict do nothing"
-            ),
-            {"id": made},
-        )
-    return made
 
 
 def set_enabled(connection: Connection, feed_id: int, enabled: bool) -> bool:

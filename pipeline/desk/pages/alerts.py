@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, HTTPException, Query
 from fastapi.responses import JSONResponse, Response
 
-from pipeline.desk.context import Ask, BigId, Plain, SmallId, checks_form, needs
+from pipeline.desk.context import Ask, BigId, Plain, checks_form, needs
 from pipeline.notify.card import read_card
 from pipeline.store import desk_alerts, desk_series
+from pipeline.store.alerts import silence
 from pipeline.store.feedback import Feedback, record_feedback
 from pipeline.types import FeedbackKind
 
@@ -118,10 +119,15 @@ def silence_series(
         found = desk_alerts.alert(connection, alert_id)
         if found is None:
             raise HTTPException(404)
-        series = {"id": found["series_id"], "kind": found["kind"], "key": found["key"]}
         until = ask.as_of + timedelta(hours=hours)
-        made = desk_alerts.silence(
-            connection, series, until=until, who=ask.visitor.name, reason=reason, as_of=ask.as_of
+        made = silence(
+            connection,
+            found["kind"],
+            found["key"],
+            timedelta(hours=hours),
+            by=ask.visitor.name,
+            reason=reason,
+            as_of=ask.as_of,
         )
         ask.audit(
             connection, "silence", f"{found['kind']}:{found['key']}", silence=made, until=until, reason=reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -10,15 +11,15 @@ from fastapi.responses import Response
 
 from pipeline.desk import doors
 from pipeline.desk.context import Ask, Plain, SmallId, checks_form, needs
-from pipeline.desk.opml import read_opml, write_opml
 from pipeline.errors import UndertowError, UsageError
+from pipeline.ingest.opml import write_opml
 from pipeline.store import desk_feeds
 
 router = APIRouter()
 
 OPML_BYTES = 2_000_000
 OPERATES = [needs("operator"), Depends(checks_form)]
-Name = Annotated[Plain, Form(min_length=1, max_length=80, pattern=r"^[\w][\w .:+-]*$")]
+Name = Annotated[Plain, Form(min_length=1, max_length=80)]
 Address = Annotated[Plain, Form(min_length=8, max_length=2000)]
 
 
@@ -33,7 +34,7 @@ def feeds(ask: Ask) -> Response:
 def export_opml(ask: Ask) -> Response:
     with ask.desk.reading() as connection:
         rows = desk_feeds.feeds(connection, ask.as_of)
-    text = write_opml([(row["name"], row["title"], row["url"]) for row in rows])
+    text = write_opml([(row["title"] or row["name"], row["url"]) for row in rows])
     headers = {"Content-Disposition": 'attachment; filename="feeds.opml"'}
     return Response(text, media_type="text/x-opml; charset=utf-8", headers=headers)
 
@@ -73,12 +74,10 @@ def check(ask: Ask, url: Address, name: Annotated[Plain, Form(max_length=80)] = 
 def add(ask: Ask, url: Address, name: Name, title: Annotated[Plain, Form(max_length=200)] = "") -> Response:
     found = doors.check_feed(ask.desk.settings, web_feed(url), as_of=ask.as_of)
     with ask.desk.changing() as connection:
-        made = desk_feeds.add_feed(
-            connection, name=name, url=found.url or url, title=title or found.title, as_of=ask.as_of
+        made = doors.add_feed(
+            connection, name=name, url=found["url"], title=title or found["title"], as_of=ask.as_of
         )
-        if made is None:
-            raise UsageError("this name or address is configured already", "look for it in the list")
-        ask.audit(connection, "add feed", name, url=url)
+        ask.audit(connection, "add feed", name, url=found["url"])
     return ask.go(f"/feeds/{made}", "Added; it is polled in the next run.")
 
 
@@ -93,15 +92,13 @@ def enable(ask: Ask, feed_id: SmallId, enabled: Annotated[bool, Form()]) -> Resp
 @router.post("/feeds/import", dependencies=OPERATES)
 def import_opml(ask: Ask, file: UploadFile) -> Response:
     """Adds the feeds of an OPML file that are not configured yet; their first poll is their check."""
-    outlines = read_opml(file.file.read(OPML_BYTES + 1), limit_bytes=OPML_BYTES)
-    added = 0
+    data = file.file.read(OPML_BYTES + 1)
+    if len(data) > OPML_BYTES:
+        raise UsageError(f"the file is larger than {OPML_BYTES // 1_000_000} MB", "split it")
     with ask.desk.changing() as connection:
-        for title, url in outlines:
-            name = _short_name(url)
-            made = desk_feeds.add_feed(connection, name=name, url=url, title=title, as_of=ask.as_of)
-            added += made is not None
-        ask.audit(connection, "import opml", file.filename or "", feeds=len(outlines), added=added)
-    return ask.go("/feeds", f"{added} of {len(outlines)} feeds are new; they are polled in the next run.")
+        found, added = doors.import_opml(connection, data, as_of=ask.as_of)
+        ask.audit(connection, "import opml", (file.filename or "")[:200], found=found, added=added)
+    return ask.go("/feeds", f"{added} of {found} feeds are new; they are polled in the next run.")
 
 
 def web_feed(url: str) -> str:
@@ -116,5 +113,5 @@ def _short_name(url: str) -> str:
     """A name for a feed from its address: host and the last words of the path."""
     parts = urlsplit(url)
     words = [parts.hostname or "feed", *[word for word in parts.path.split("/") if word]]
-    text = "-".join(words).removeprefix("www.")
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in text)[:80].strip("-.") or "feed"
+    text = "-".join(words).removeprefix("www.").lower()
+    return re.sub(r"[^a-z0-9.]+", "-", text)[:80].strip("-.") or "feed"

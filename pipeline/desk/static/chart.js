@@ -9,11 +9,16 @@
   function axes(small) {
     const grid = { stroke: color("line"), width: 1 };
     const text = { stroke: color("muted"), font: "11px " + getComputedStyle(document.body).fontFamily, ticks: { show: false }, grid };
-    return [{ ...text, space: 70, size: 28 }, { ...text, size: 44, space: small ? 26 : 32 }];
+    const times = (_, splits, __, ___, step) => splits.map((at, i) => {
+      const [day, clock] = [Desk.time(at, true), Desk.time(at).slice(-5)];
+      if (step >= 86400) return day.slice(0, day.lastIndexOf(" "));
+      return clock === "00:00" || i === 0 ? Desk.time(at).replace(" 00:00", "") : clock;
+    });
+    return [{ ...text, space: 76, size: 24, values: times }, { ...text, size: 44, space: small ? 26 : 32 }];
   }
 
   function base(width, height, extra) {
-    return { width, height, tzDate: UTC, legend: { show: false }, padding: [8, 8, 0, 0],
+    return { width, height, tzDate: UTC, legend: { show: false }, padding: [8, 12, 0, 0],
       cursor: { drag: { x: true, y: false }, points: { size: 6 }, sync: { key: extra.sync || "" } }, ...extra.options };
   }
 
@@ -55,6 +60,12 @@
     ctx.restore();
   }
 
+  // Room for a whole span at both ends: the last one has begun, and its bar and alerts lie after its start.
+  function whole(data) {
+    const span = data.span_minutes * 60, first = data.at[0], last = data.at[data.at.length - 1];
+    return (_, min, max) => (min === first && max === last ? [first - span / 2, last + span] : [min, max]);
+  }
+
   function indexRange(data) {
     let most = 0.25;
     for (const column of [data.index, data.low, data.high]) for (const v of column) if (v !== null) most = Math.max(most, Math.abs(v));
@@ -75,17 +86,17 @@
       value.textContent = Desk.signed(data.index[at]);
       const usual = data.low[at] === null ? "no band yet" : `usual ${Desk.signed(data.low[at])} to ${Desk.signed(data.high[at])}`;
       const all = data.negative[at] + data.neutral[at] + data.positive[at];
-      line.append(`${Desk.time(data.at[at], data.span_minutes === 1440)}  index `, value,
-        `  ${usual}  ·  ${all} stories: ▼ ${data.negative[at]}  ◆ ${data.neutral[at]}  ▲ ${data.positive[at]}`);
+      line.append(`${Desk.time(data.at[at], data.span_minutes === 1440)} · index `, value,
+        `, ${usual} · ${all} stories: ▼ ${data.negative[at]}  ◆ ${data.neutral[at]}  ▲ ${data.positive[at]}`);
       const alert = data.alerts.find((a) => a.at <= data.at[at] + data.span_minutes * 60 && a.until >= data.at[at]);
-      if (alert) line.append(`  ·  alert, ${alert.severity}`);
+      if (alert) line.append(` · alert, ${alert.severity}`);
     };
   }
 
   function indexPlot(box, data, width, tell) {
     const line = color("accent");
     const options = base(width, 250, { sync: box.dataset.series, options: {
-      scales: { x: { time: true }, y: { range: indexRange(data) } },
+      scales: { x: { time: true, range: whole(data) }, y: { range: indexRange(data) } },
       axes: axes(false),
       series: [{}, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } },
         { stroke: color("muted"), width: 1, dash: [3, 4], points: { show: false } },
@@ -102,7 +113,7 @@
     const bars = uPlot.paths.bars({ size: [0.75, 22], gap: 1 });
     const series = (fill) => ({ fill, stroke: fill, width: 0, paths: bars, points: { show: false } });
     const options = base(width, 96, { sync: box.dataset.series, options: {
-      scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
+      scales: { x: { time: true, range: whole(data) }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
       axes: axes(true),
       series: [{}, series(color("positive-fill")), series(color("neutral-fill")), series(color("negative-fill"))],
     } });

@@ -10,14 +10,18 @@
     try {
       const answer = await fetch(part.dataset.live);
       if (!answer.ok) throw new Error(String(answer.status));
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       const focused = document.activeElement && part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-      part.replaceChildren(...Desk.fragment(await answer.text()));
+      for (const old of part.querySelectorAll("[data-part]")) replace(old, fresh.querySelector(`[data-part=${old.dataset.part}]`));
       if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-      document.dispatchEvent(new CustomEvent("desk:refreshed"));
     } catch (error) {
       wait = AWAY_MS;
     }
     schedule(wait);
+  }
+  // What did not change stays, so that a screen reader is told of an alert and of nothing else.
+  function replace(old, fresh) {
+    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
   function schedule(wait) {
     clearTimeout(timer);
