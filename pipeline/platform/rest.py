@@ -8,6 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,16 +86,17 @@ class AirflowClient:
 
     def wait(self, started: Run, timeout_s: float, watch: Callable[[Run], None] = lambda run: None) -> Run:
         """The run once it has ended; `watch` sees it at each poll. Raises PlatformError after `timeout_s`."""
-        deadline = time.monotonic() + timeout_s
-        while (found := self.run(started.dag_id, started.run_id)).state not in ENDED:
+        deadline, found = time.monotonic() + timeout_s, started
+        while time.monotonic() < deadline:
+            with suppress(NoAnswer):  # a web server that starts again, or a busy machine
+                found = self.run(started.dag_id, started.run_id)
+            if found.state in ENDED:
+                return found
             watch(found)
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    f"DAG {found.dag_id} is still {found.state} after {timeout_s:.0f} s",
-                    f"look at {self.url}",
-                )
             time.sleep(POLL_S)
-        return found
+        raise PlatformError(
+            f"DAG {found.dag_id} is still {found.state} after {timeout_s:.0f} s", f"look at {self.url}"
+        )
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         if self._token is None:
@@ -115,9 +117,15 @@ class AirflowClient:
             raise kind(f"Airflow answered {error.code} to {method} {path}: {_detail(error)}") from None
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
-            raise PlatformError(
+            raise NoAnswer(
                 f"Airflow does not answer at {self.url} ({reason})", "start it with `make up`"
             ) from None
+
+
+class NoAnswer(PlatformError):
+    """Airflow's web server cannot be reached, or takes too long."""
+
+    retry = True
 
 
 class NotFound(PlatformError):
