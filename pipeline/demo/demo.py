@@ -122,11 +122,13 @@ def _follower(client: AirflowClient, dag_id: str, after: Run) -> Run:
 
 
 def _alerts(line: run.Line) -> list[dict[str, Any]]:
-    """Alerts that fired, with what became of their messages, the most severe first."""
+    """Alerts that fired, with what became of their messages: those told first, the strongest before the others."""
     with line.engine.connect() as connection:
         listed = desk_alerts.alerts(connection, limit=50)
         found = [desk_alerts.alert(connection, alert["id"]) for alert in listed if alert["fired_at"]]
-    return sorted((alert for alert in found if alert), key=lambda alert: -alert["peak_score"])
+    return sorted(
+        (alert for alert in found if alert), key=lambda alert: (not alert["told"], -alert["peak_score"])
+    )
 
 
 def _delivered(line: run.Line, mails: MailBook, slack: SlackBook) -> bool:
@@ -156,11 +158,7 @@ def _show(world: World, line: run.Line, mails: MailBook, slack: SlackBook) -> No
     alerts = _alerts(line)
     lead = alerts[0]
     print()
-    print(
-        show.framed(
-            f"{len(alerts)} alerts fired", [text for alert in alerts for text in show.alert_lines(alert)]
-        )
-    )
+    print(show.framed("Alerts that fired and were told", show.fired_lines(alerts)))
     first_mail = mails.mails()[0]
     print(show.framed(f"The mail: {first_mail}", show.mail_lines(first_mail)))
     print(show.framed(f"The Slack message: {slack.path}", show.slack_lines(slack.messages()[0])))

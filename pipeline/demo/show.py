@@ -18,9 +18,17 @@ def alert_lines(alert: Mapping[str, Any]) -> list[str]:
     """One alert of the desk's list in a few lines."""
     delivered = [f"{one['receiver']} {one['state']}" for one in alert["notifications"]]
     return [
-        f"{alert['severity'].upper()}  {alert.get('series_name') or alert.get('series_key')}  ({alert['state']})",
+        f"{alert['severity'].upper()}  {alert['title']}  ({alert['state']})",
         f"  fired {alert['fired_at']:%Y-%m-%d %H:%M} UTC, told: {', '.join(delivered) or 'nobody'}",
     ]
+
+
+def fired_lines(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was told, and in one line what these alerts stand for."""
+    told = [alert for alert in alerts if alert["told"]]
+    others = [str(alert["title"]) for alert in alerts if not alert["told"]]
+    lines = [line for alert in told for line in alert_lines(alert)]
+    return [*lines, f"They stand for {len(others)} more that fired: {', '.join(others)}"] if others else lines
 
 
 def read_mail(path: Path) -> EmailMessage:
@@ -60,6 +68,8 @@ def _block_texts(block: Any) -> list[str]:
         return [line for part in block for line in _block_texts(part)]
     if not isinstance(block, dict):
         return []
+    if block.get("type") == "rich_text_section":
+        return ["".join(str(part.get("text", "")) for part in block.get("elements", [])).strip()]
     own = [block["text"]] if isinstance(block.get("text"), str) else []
     inner = [value for key, value in block.items() if isinstance(value, (dict, list)) and key != "style"]
     return own + [line for part in inner for line in _block_texts(part)]
@@ -70,7 +80,7 @@ def next_commands(home: Path, alert: Mapping[str, Any]) -> list[str]:
     undertow = f"UNDERTOW_HOME={_short(home)} .venv/bin/undertow"
     return [
         "Look at it all in the desk, then acknowledge the alert:",
-        "  make desk",
+        f"  UNDERTOW_HOME={_short(home)} make desk",
         "See the evidence of the alert, as it was when it fired:",
         f"  {undertow} alerts show {alert['id']}",
         "Ask the database what the line made of the day:",
