@@ -7,12 +7,13 @@ Each step keeps its result under the run's key: a killed or failed one goes on w
 The champion scores on, untouched, until *promote* switches the alias; `undertow models rollback` switches it back.
 
 - *enough* ends the run when fewer than UNDERTOW_RETRAIN_MIN_LABELS labels are new.
+- *prepare* keeps some fresh labels for evaluation, and writes the files to learn from and to be judged on.
 - *adapt* lets the encoder read unlabelled articles, when enough have come in since the last time.
 - *train* fine-tunes a candidate. Red: see its log; out of memory: lower UNDERTOW_SCORE_BATCH_STORIES, or use a GPU.
 - *evaluate* compares candidate and champion on the same frozen sets, and writes the report.
 - *gate* ends the run when the candidate is not better everywhere it must be; its reasons are in the report.
 - *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on.
-- *promote* makes the candidate champion; *rescore* queues the last months for it, the `score` DAG takes them.
+- *promote* makes the candidate champion; *rescore* reads the last months with it, the newest first.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ def retrain() -> None:
     @task.short_circuit
     def enough(params: dict[str, Any] | None = None) -> bool:
         with run.open_line() as line:
-            return steps.enough(line, force=bool((params or {}).get("force")))
+            return bool(steps.enough(line, force=bool((params or {}).get("force")))["enough"])
+
+    @task
+    def prepare(run_id: Any = None) -> dict[str, Any]:
+        with run.open_line() as line:
+            return steps.prepare(line, run_id)
 
     @task(**on_gpu)
     def adapt(run_id: Any = None) -> dict[str, Any]:
@@ -60,19 +66,19 @@ def retrain() -> None:
     @task.short_circuit
     def gate(run_id: Any = None) -> bool:
         with run.open_line() as line:
-            return bool(steps.gate(line, run_id)["passed"])
+            return bool(steps.gate(line, run_id)["promote"])
 
     @task(outlets=[MODEL])
     def promote(run_id: Any = None) -> Any:
         with run.open_line() as line:
             yield Metadata(MODEL, extra=steps.promote(line, run_id))
 
-    @task
+    @task(**on_gpu)
     def rescore(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.rescore(line, run_id)
 
-    last = enough() >> adapt() >> train() >> evaluate() >> gate()
+    last = enough() >> prepare() >> adapt() >> train() >> evaluate() >> gate()
     if SETTINGS.retrain_approval:
         last >>= approval("approve", "Promote the candidate of run {{ run_id }}?")
     last >> promote() >> rescore()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.label import step
+from pipeline.label.drift import estimate_accuracy, measure_drift, tell_drift
 from pipeline.label.queue import parse_mix
 from pipeline.label.records import Mistake, read_row
 from pipeline.run import Line, ensure_champion, now
+from pipeline.store import drift, notifications, retrainings
 
 
 def import_labels(
@@ -55,3 +57,33 @@ def fill_queue(line: Line, *, as_of: datetime | None = None) -> dict[str, int]:
         days=settings.label_queue_days,
         as_of=as_of or now(),
     )
+
+
+# ---- the watch between retrainings
+
+# The reference is the first four weeks that the champion has read (it reads five before it is promoted), the present
+# the last one: a week holds every weekday once.
+REFERENCE_DAYS, PRESENT_DAYS = 28, 7
+# How far back the reference may lie, and random labels count, days.
+MEMORY_DAYS, ACCURACY_DAYS = 180, 90
+
+
+def watch(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Measures drift and the accuracy on random labels, stores both, tells the operator what moved much."""
+    as_of = as_of or now()
+    champion = ensure_champion(line, as_of=as_of)
+    with line.engine.begin() as connection:
+        found = estimate_accuracy(drift.read_checked(connection, champion.id, as_of, ACCURACY_DAYS))
+        first = drift.first_read(connection, champion.id, as_of - timedelta(days=MEMORY_DAYS))
+        start = as_of - timedelta(days=PRESENT_DAYS)
+        if first is not None and first + timedelta(days=REFERENCE_DAYS) <= start:
+            before = drift.read_period(connection, champion.id, first, first + timedelta(days=REFERENCE_DAYS))
+            found += measure_drift(before, drift.read_period(connection, champion.id, start, as_of))
+        written = drift.write_drift(connection, champion.id, found, as_of)
+        lines = tell_drift(found, retrainings.promised_accuracy(connection, champion.id))
+        if lines:
+            key = f"drift:{champion.version}:{as_of:%G-%V}"
+            notifications.tell_operator(
+                connection, line.settings.operator_receiver, "The news has moved", lines, key, as_of
+            )
+    return {"model": champion.version, "lines": written, "told": lines}

@@ -188,10 +188,16 @@ def backlog(line: Line, rescore: str | None = None, *, as_of: datetime | None = 
 
 
 def enqueue_rescore(
-    line: Line, version: str, *, days: int | None = None, as_of: datetime | None = None
+    line: Line,
+    version: str,
+    *,
+    days: int | None = None,
+    since: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> int:
-    """Queues the stories of the last `days` for a version (default: UNDERTOW_RESCORE_DAYS)."""
-    since = (as_of or now()) - timedelta(days=days if days is not None else line.settings.rescore_days)
+    """Queues the stories of the last `days` (default: UNDERTOW_RESCORE_DAYS), or since then, for a version."""
+    if since is None:
+        since = (as_of or now()) - timedelta(days=days if days is not None else line.settings.rescore_days)
     with line.engine.begin() as connection:
         return scores.enqueue_rescore(connection, _find(line, version).id, since)
 
@@ -213,6 +219,13 @@ def _manifest(path: Path | None) -> dict[str, Any]:
 
 
 # ---- detect and notify
+
+
+def build_windows(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Counts every scored story that was not counted yet, for each model version that read it."""
+    from pipeline.detect.step import build_windows
+
+    return build_windows(line.engine, as_of=as_of or now()).as_dict()
 
 
 def build_baselines(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:

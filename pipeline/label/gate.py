@@ -28,7 +28,7 @@ BEHAVIOUR_DROP = 0.06
 # Expected calibration error that a challenger may have beyond the champion's, or beyond what the size of the set gives
 # a perfectly calibrated model in 19 of 20 draws.
 CALIBRATION_SLACK = 0.02
-# Share of the champion's speed that a challenger must reach; two measurements of one model differ by less than 10 %.
+# Share of the champion's speed that a challenger must reach; the best of some turns differs by a few percent.
 SPEED_SHARE = 0.8
 # Share of the alerts called useful that may be missed, and how many times as many alerts there may be (plus three).
 USEFUL_MISSED, ALERTS_FACTOR, ALERTS_SPARE = 0.2, 2.0, 3

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.label.dataset import LabelRow
+from pipeline.label.rehearsal import QuarterCount, Raised
 from pipeline.label.schema import bring_up_to_date
 from pipeline.store.engine import sql
 
@@ -181,3 +182,28 @@ def read_texts(
     """Texts of the newest `limit` stories to adapt to, oldest first."""
     values = {"since": since, "until": until, "languages": list(languages), "limit": limit}
     return list(connection.execute(sql("retrainings_texts"), values).scalars())[::-1]
+
+
+def read_quarters(
+    connection: Connection, model_version_id: int, other_id: int, start: datetime, end: datetime
+) -> list[QuarterCount]:
+    """Counts of one version's verdicts per series and quarter of an hour, on stories that both versions have read."""
+    values = {"model_version_id": model_version_id, "other_id": other_id, "start": start, "end": end}
+    return [QuarterCount(*row) for row in connection.execute(sql("retrainings_replay"), values)]
+
+
+def read_useful_alerts(connection: Connection, start: datetime, end: datetime) -> list[Raised]:
+    """Alerts of the period that people called useful."""
+    return [
+        Raised(*row) for row in connection.execute(sql("retrainings_useful"), {"start": start, "end": end})
+    ]
+
+
+def promised_accuracy(connection: Connection, model_version_id: int) -> float | None:
+    """Accuracy of a version on the frozen articles when it was promoted; None where no retraining made it."""
+    query = (
+        "select cast(metrics -> 'challenger' ->> 'accuracy' as double precision) from retrainings"
+        " where challenger_id = :id and state = 'promoted' order by id desc limit 1"
+    )
+    found: float | None = connection.execute(sa.text(query), {"id": model_version_id}).scalar_one_or_none()
+    return found
