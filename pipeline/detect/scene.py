@@ -95,7 +95,7 @@ def make_crowd(series: Sequence[Series], rules: Rules) -> Crowd:
 def make_span(
     scene: Scene,
     tick_at: datetime,
-    trailing: Mapping[int, Sequence[int]],
+    trailing: Mapping[int, Sequence[float]],
     exceptions: Mapping[datetime, Mapping[int, float]],
     unseen: float,
 ) -> Span:

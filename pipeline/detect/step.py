@@ -256,7 +256,12 @@ def _evaluate(
         evaluated_at=as_of,
         market_factor=float(findings.market[0]),
         coverage=min(1.0, whole),
-        details={"feeds": past[tick_at], "whole": round(whole, 4), "unseen": unseen},
+        details={
+            "feeds": past[tick_at],
+            "whole": round(whole, 4),
+            "unseen": unseen,
+            "series": len(scene.series),
+        },
         **versions,
     )
     report.ticks += 1

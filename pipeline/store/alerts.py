@@ -194,6 +194,22 @@ def read_chart(connection: Connection, series_id: int, start: datetime, end: dat
     return {row.hour: int(row.negative) for row in rows}
 
 
+def read_opened(connection: Connection, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """Alerts that fired in [start, end), each with what people said of it last."""
+    rows = connection.execute(sql("alerts_opened"), {"start": start, "end": end})
+    return [dict(row._mapping) for row in rows]
+
+
+def read_history_lines(connection: Connection, start: datetime, end: datetime) -> list[str]:
+    """Every change that detect made to an alert in (start, end], one line each, in order."""
+    rows = connection.execute(sql("alerts_history"), {"start": start, "end": end})
+    return sorted(
+        f"{row.at.isoformat()} {row.series_kind}/{row.key} {row.kind} {row.severity}"
+        f" {row.detail['negative']} {row.detail['other']} {row.detail['expected']:.6g}"
+        for row in rows
+    )
+
+
 # ---- what people see and do
 
 

@@ -33,7 +33,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class StoredTick:
-    """An evaluated quarter of an hour; `feeds` are those that brought more or less than it."""
+    """An evaluated quarter of an hour; `feeds` are those that brought more or less than it.
+
+    `whole`: coverage of everything in it; `unseen`: that of quarters before the first tick; `series`: how many.
+    """
 
     tick_at: datetime
     baseline_id: int | None
@@ -41,6 +44,8 @@ class StoredTick:
     rule_version: str
     feeds: dict[int, float]
     whole: float
+    unseen: float
+    series: int
 
 
 def last_tick(connection: Connection) -> datetime | None:
@@ -66,6 +71,8 @@ def read_ticks(connection: Connection, start: datetime, end: datetime) -> list[S
             row.rule_version,
             {int(feed): ratio for feed, ratio in row.details.get("feeds", {}).items()},
             float(row.details.get("whole", 1.0)),
+            float(row.details.get("unseen", 1.0)),
+            int(row.details.get("series", 0)),
         )
         for row in rows
     ]

@@ -28,13 +28,18 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class SeriesCount:
-    """Stories of a series in the window or hour that starts at `at`; `copies` are further articles of negative ones."""
+    """Stories of a series in the window or hour that starts at `at`; `copies` are further articles of negative ones.
+
+    The `_history` ones are backfilled; read_hours has them in `negative` and `other`.
+    """
 
     series_id: int
     at: datetime
     negative: int
     other: int
     copies: int = 0
+    negative_history: int = 0
+    other_history: int = 0
 
 
 def lock_detect(connection: Connection) -> None:
@@ -90,7 +95,7 @@ def read_trailing(connection: Connection, tick_at: datetime) -> dict[int, tuple[
 
 
 def read_quarters(connection: Connection, start: datetime, end: datetime) -> list[SeriesCount]:
-    """Live counts per quarter of an hour in [start, end); empty ones have no row."""
+    """Live and backfilled counts per quarter of an hour in [start, end); empty ones have no row."""
     rows = connection.execute(sql("windows_quarters"), {"start": start, "end": end})
     return [SeriesCount(row.series_id, row.window_start, row.negative, row.other, row.copies) for row in rows]
 

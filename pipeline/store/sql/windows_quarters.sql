@@ -1,5 +1,6 @@
--- Live counts of [:start, :end), each story under the model that was champion when it came.
-select series_id, window_start, sum(negative) as negative, sum(other) as other, sum(copies) as copies
+-- Counts of [:start, :end): live ones under the model that was champion when they came, backfilled ones under one model.
+select series_id, window_start, sum(negative) as negative, sum(other) as other, sum(copies) as copies,
+       max(negative_history) as negative_history, max(other_history) as other_history
 from windows
-where window_start >= :start and window_start < :end and negative + other + copies > 0
+where window_start >= :start and window_start < :end
 group by series_id, window_start

@@ -1,0 +1,156 @@
+"""The detector over a stretch of counts: a baseline each night, every tick tested, alerts followed. Pure.
+
+`evaluate_counts` is the slow half (once), `walk` the quick one (again for every threshold that is tried).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.alerts import Change, Episode, advance
+from pipeline.detect.baseline import Baseline, History, fit_baseline
+from pipeline.detect.counts import TICK, TICKS_PER_DAY, TICKS_PER_HOUR, Counts, trailing_sums
+from pipeline.detect.scene import HISTORY_DAYS
+from pipeline.detect.spikes import WINDOW_BONUS
+from pipeline.detect.tails import TailBook
+from pipeline.detect.tick import Crowd, Findings, Span, find, observe
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Findings of all ticks [S, T]; days of history that each series had at each day [S, D]."""
+
+    counts: Counts
+    crowd: Crowd
+    findings: Findings
+    days: FloatArray
+
+    def tick_at(self, tick: int) -> datetime:
+        """End of the windows that the tick closes."""
+        return self.counts.start + TICK * (tick + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A change of one series at one tick."""
+
+    tick: int
+    series: int
+    change: Change
+    score: float
+
+
+def evaluate_counts(counts: Counts, crowd: Crowd, *, count_only: bool = False) -> Evaluated:
+    """Tests all ticks, each day against the baseline of the days before it; `counts` starts at a UTC midnight.
+
+    `count_only`: there are no other stories to compare with; the tail of each series is calibrated instead.
+    """
+    sums = [trailing_sums(x) for x in (counts.negative, counts.other, counts.copies)]
+    book = TailBook.empty(len(counts.series)) if count_only else None
+    parts, days = [], []
+    for day in range(counts.ticks // TICKS_PER_DAY):
+        baseline = _baseline(counts, day, count_only)
+        part = find(_day(counts, sums, day), baseline, crowd)
+        if book is not None:
+            part, book = _calibrate(part, book)
+        parts.append(part)
+        days.append(baseline.days)
+    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts], axis=-1) for f in fields(Findings)}
+    return Evaluated(counts, crowd, Findings(**joined), np.stack(days, axis=1))
+
+
+def walk(evaluated: Evaluated, crowd: Crowd | None = None) -> list[Moved]:
+    """What becomes of every series, in the order of time; `crowd` brings other rules than those evaluated with."""
+    crowd = crowd or evaluated.crowd
+    moves = [move for i in range(len(crowd.rules)) for move in _walk_series(evaluated, crowd, i)]
+    return sorted(moves, key=lambda m: (m.tick, m.series))
+
+
+def states(evaluated: Evaluated, moves: list[Moved]) -> NDArray[np.str_]:
+    """State of each series after each tick [S, T]."""
+    size, end = len(evaluated.counts.series), evaluated.counts.ticks
+    after = np.full((size, end), "inactive", dtype="U8")
+    learning = evaluated.days < np.array([[rule.learn_days] for rule in evaluated.crowd.rules])
+    after[np.repeat(learning, TICKS_PER_DAY, axis=1)] = "learning"
+    after[evaluated.findings.no_data] = "no_data"
+    names = {"pending": "pending", "open": "firing", "reopen": "firing", "held": "held"}
+    begun: dict[int, tuple[int, str]] = {}
+    for move in [
+        *moves,
+        *(Moved(after.shape[1], i, Change("resolve", "warning"), 0.0) for i in range(len(after))),
+    ]:
+        if move.series in begun:
+            start, name = begun.pop(move.series)
+            after[move.series, start : move.tick] = name
+        if move.change.kind in names:
+            begun[move.series] = (move.tick, names[move.change.kind])
+        elif move.change.kind == "rise":
+            begun[move.series] = (move.tick, "firing")
+    return after
+
+
+def _walk_series(evaluated: Evaluated, crowd: Crowd, i: int) -> Iterator[Moved]:
+    rule = crowd.rules[i]
+    if not rule.enabled:
+        return
+    size = evaluated.findings.score.shape[1]
+    crossings = np.flatnonzero(evaluated.findings.crossing[i] >= rule.warning)
+    if i == crowd.whole:
+        crossings = np.flatnonzero(
+            (evaluated.findings.crossing[i] >= rule.warning)
+            | (evaluated.findings.market >= crowd.market_factor)
+        )
+    episode: Episode | None = None
+    tick = -1
+    while True:
+        later = crossings[np.searchsorted(crossings, tick + 1) :]
+        if (episode is None or not episode.open) and len(later) == 0:
+            return
+        tick = tick + 1 if episode is not None and episode.open else int(later[0])
+        if tick >= size:
+            return
+        seen = observe(evaluated.findings, crowd, i, tick, evaluated.tick_at(tick))
+        episode, changes = advance(episode, seen, rule)
+        for change in changes:
+            yield Moved(tick, i, change, seen.score)
+
+
+def _baseline(counts: Counts, day: int, count_only: bool) -> Baseline:
+    as_of = counts.start + timedelta(days=day)
+    first = max(0, day - HISTORY_DAYS) * TICKS_PER_DAY
+    past = slice(first, max(day, 1) * TICKS_PER_DAY)
+
+    def hourly(values: FloatArray) -> FloatArray:
+        hours = values[:, past].reshape(len(values), -1, TICKS_PER_HOUR).sum(axis=2)
+        return np.asarray(hours if day else np.zeros_like(hours))  # the first day has no past
+
+    negative, other = hourly(counts.negative), hourly(counts.other)
+    coverage = hourly(counts.coverage) / TICKS_PER_HOUR
+    if not count_only:
+        return fit_baseline(History(as_of, negative, other, coverage))
+    fitted = fit_baseline(History(as_of, np.zeros_like(negative), negative, coverage))
+    return replace(fitted, share=np.ones_like(fitted.share), share_cv2=np.zeros_like(fitted.share_cv2))
+
+
+def _day(counts: Counts, sums: list[FloatArray], day: int) -> Span:
+    start, end = day * TICKS_PER_DAY, (day + 1) * TICKS_PER_DAY
+    before = max(0, start - TICKS_PER_DAY + 1)
+    coverage = counts.coverage[:, before:end]
+    missing = end - start + TICKS_PER_DAY - 1 - coverage.shape[1]
+    coverage = np.concatenate([np.zeros((len(coverage), missing)), coverage], axis=1)
+    negative, other, copies = (x[:, start:end] for x in sums)
+    return Span(counts.start + TICK * end, negative, other, copies, coverage)
+
+
+def _calibrate(findings: Findings, book: TailBook) -> tuple[Findings, TailBook]:
+    plain = np.where(np.isfinite(findings.score), findings.score, 0.0) - WINDOW_BONUS[0]
+    score = np.where(np.isfinite(findings.score), book.calibrate(plain), -np.inf)
+    crossing = np.where(np.isfinite(findings.crossing), score, -np.inf)
+    return replace(findings, score=score, crossing=crossing), book.after(plain)

@@ -1,0 +1,60 @@
+"""A marked test alert that goes the way a real one would."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from pipeline.detect.rules import load_rules
+from pipeline.errors import UsageError
+from pipeline.notify.routes import Delivery, route
+from pipeline.store import alerts, models, notifications, windows
+from pipeline.types import Severity
+
+
+def write_test_alert(
+    engine: Engine, alerts_file: Path, kind: str, key: str, severity: Severity, as_of: datetime
+) -> list[str]:
+    """Puts the test alert into the outbox of every receiver its routes name, due at once; returns their names."""
+    rules = load_rules(alerts_file)
+    with engine.begin() as connection:
+        series = windows.find_series(connection, kind, key)
+        champion = models.champion(connection, as_of=as_of)
+        if series is None or champion is None:
+            raise UsageError("nothing is watched yet", "run `undertow detect` first")
+        deliveries = route(rules.routing, series.kind, series.key, severity, as_of)
+        if not deliveries:
+            return []
+        alert_id = alerts.insert_alert(
+            connection, series.id, "resolved", severity, as_of, 0.0, rules.version, champion.id, is_test=True
+        )
+        evidence: dict[str, Any] = {
+            "series": {"kind": series.kind, "key": series.key, "title": series.title},
+            "severity": severity,
+            "negative": 0,
+            "other": 0,
+            "expected": 0.0,
+            "score": 0.0,
+            "window_hours": 1,
+            "window_end": as_of.isoformat(),
+            "rule_version": rules.version,
+            "model_version": champion.version,
+            "stories": [],
+            "chart": [],
+        }
+        alerts.set_circumstances(
+            connection,
+            alert_id,
+            told=True,
+            silenced=False,
+            cause=None,
+            inhibited_by=None,
+            evidence=evidence,
+        )
+        event_id = alerts.add_event(connection, alert_id, as_of, "test", severity, {}, actor="cli")
+        due = [Delivery(d.receiver, as_of) for d in deliveries]
+        notifications.write_outbox(connection, alert_id, event_id, "test", due, evidence, as_of)
+        return [d.receiver for d in due]

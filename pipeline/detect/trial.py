@@ -1,0 +1,75 @@
+"""One simulated world, judged: thresholds fitted on its own judged months, and kept from their first half to the second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pipeline.detect.counts import TICKS_PER_DAY, Counts
+from pipeline.detect.course import Evaluated, Moved, evaluate_counts, walk
+from pipeline.detect.judge import (
+    CRITICAL_BUDGET,
+    WARNING_BUDGET,
+    Judgement,
+    fit_thresholds,
+    judge,
+    with_rule,
+)
+from pipeline.detect.rules import Rule
+from pipeline.detect.simulate import Truth, World, simulate_world
+from pipeline.detect.tick import everyone
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`kept_*`: false alarms on the second half of the months, as a multiple of the budget they were fitted to on
+    the first half."""
+
+    seed: int
+    rule: Rule
+    warning: Judgement
+    critical: Judgement
+    kept_warning: float
+    kept_critical: float
+
+
+def simulate_and_judge(seed: int, series: int = 150, rule: Rule | None = None) -> Trial:
+    """Draws the world of `seed` (4 spikes per series), tests it, fits both thresholds and judges them."""
+    world = World(seed=seed, series=series, spikes=4 * series)
+    counts, truth = simulate_world(world)
+    rule = rule or Rule()
+    evaluated = evaluate_counts(counts, everyone([rule] * series), count_only=False)
+    first = world.warm_up_weeks * 7 * TICKS_PER_DAY
+    middle = (first + counts.ticks) // 2
+    fitted = fit_thresholds(evaluated, truth, first, rule)
+    early = fit_thresholds(_until(evaluated, middle), _clip(truth, 0, middle), first, rule)
+    return Trial(
+        seed,
+        fitted,
+        judge(evaluated, _moves(evaluated, fitted), truth, first),
+        judge(evaluated, _moves(evaluated, replace(fitted, warning=fitted.critical)), truth, first),
+        judge(evaluated, _moves(evaluated, early), truth, middle).false_alarms / WARNING_BUDGET,
+        judge(
+            evaluated, _moves(evaluated, replace(early, warning=early.critical)), truth, middle
+        ).false_alarms
+        / CRITICAL_BUDGET,
+    )
+
+
+def _moves(evaluated: Evaluated, rule: Rule) -> list[Moved]:
+    return walk(evaluated, with_rule(evaluated.crowd, rule))
+
+
+def _until(evaluated: Evaluated, tick: int) -> Evaluated:
+    found = evaluated.findings
+    cut = {name: value[..., :tick] for name, value in vars(found).items()}
+    counts = evaluated.counts
+    short = Counts(
+        counts.start,
+        counts.series,
+        *(x[:, :tick] for x in (counts.negative, counts.other, counts.coverage, counts.copies)),
+    )
+    return replace(evaluated, counts=short, findings=replace(found, **cut))
+
+
+def _clip(truth: Truth, start: int, end: int) -> Truth:
+    return Truth(tuple(e for e in truth.spikes if start <= e.start < end), truth.nuisances)
