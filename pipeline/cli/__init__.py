@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 
 import typer
@@ -37,10 +37,8 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for name in COMMANDS:
-        if importlib.util.find_spec(f"pipeline.cli.{name}"):
-            importlib.import_module(f"pipeline.cli.{name}").register(app)
-    if importlib.util.find_spec("model.cli"):
-        importlib.import_module("model.cli").register(app)
+        importlib.import_module(f"pipeline.cli.{name}").register(app)
+    importlib.import_module("model.cli").register(app)
     return app
 
 
