@@ -1,145 +1,348 @@
-"""How fast the classifier scores on this machine, against the usual recipes, in one run on the same texts.
+"""How fast texts are scored: against how people do it, against other libraries, against the machine itself.
 
-    python bench/score.py [--texts 4096] [--json FILE]
+    .venv/bin/python bench/score.py                       # engines, share of the matrix rate, database to database
+    .venv/bin/python bench/score.py --only database --backlog 100000      # the memory curve of a long backlog
 
-Texts: our own statements as headlines, and two or three of them together as summaries (a quarter), each made distinct
-by a number, in a fixed order. The recipes: transformers' text-classification pipeline in fp32 with batches of 32, and
-padding every text to 128 tokens in batches of 16. Both run the same encoder with a three-class head.
+The texts are --texts headlines and headlines with summaries, half each: from the recorded wire, and from --data (the public
+sets of model/starter.toml) where it is given. Engines take turns on pieces of them (A B A B), the slow peers on every
+--every-th text of a piece. Besides the wall clock the CPU time is given: on a busy machine its ratios are the truer ones.
+A peer whose library is missing is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import random
+import shutil
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from model.data import read_rows
-from model.inference import Classifier, Verdict
-from model.recipe import own_texts
-from model.registry import DEFAULT_BASE, find_base
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
 
+import score_engines as engines  # noqa: E402
 
-def make_texts(n: int) -> list[str]:
-    """n distinct texts, a quarter of them summaries of two or three sentences."""
-    rng = random.Random(20)
-    lines = [str(r["text"]) for s in own_texts() for r in read_rows(s.path)]
-    out = []
-    for i in range(n):
-        parts = rng.choices(lines, k=rng.choice((2, 3)) if i % 4 == 0 else 1)
-        out.append(f"{' '.join(parts)} ({i})")
-    return out
+from model.inference import Classifier, batches_under  # noqa: E402
 
-
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds and result; the caller has warmed up."""
-    start = time.perf_counter()
-    result = run()
-    return time.perf_counter() - start, result
-
-
-def pipeline_recipe(texts: list[str], sample: int) -> float:
-    """Texts per second of transformers.pipeline in fp32, batch 32, on the first `sample` texts."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
-
-    base = find_base(DEFAULT_BASE)[1]
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3, dtype=torch.float32)
-    pipe = pipeline(
-        "text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(base), device="cpu"
-    )
-    pipe(texts[:64], batch_size=32)
-    seconds, _ = timed(lambda: pipe(texts[:sample], batch_size=32))
-    return sample / seconds
-
-
-def fixed_padding_recipe(texts: list[str], sample: int) -> float:
-    """Texts per second of the tutorial loop: every text padded to 128 tokens, batches of 16, fp32."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    base = find_base(DEFAULT_BASE)[1]
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3, dtype=torch.float32).eval()
-
-    def loop(some: list[str]) -> None:
-        for i in range(0, len(some), 16):
-            batch = tokenizer(
-                some[i : i + 16], padding="max_length", truncation=True, max_length=128, return_tensors="pt"
-            )
-            with torch.no_grad():
-                model(**batch).logits.softmax(-1)
-
-    loop(texts[:32])
-    seconds, _ = timed(lambda: loop(texts[:sample]))
-    return sample / seconds
-
-
-def ours(texts: list[str], dtype: str) -> tuple[float, list[Verdict], Classifier]:
-    """Texts per second of Classifier.predict, with its verdicts."""
-    classifier = Classifier.load(device="cpu", dtype=dtype)
-    classifier.predict(texts[:256])
-    seconds, verdicts = timed(lambda: classifier.predict(texts))
-    return len(texts) / seconds, verdicts, classifier
-
-
-def flops_per_text(classifier: Classifier, texts: list[str]) -> float:
-    """Mean floating point operations of the encoder per text: 2 x weights per token, 4 x T x H per token and layer."""
-    config: Any = classifier.network.encoder.config
-    h, layers, inner = config.hidden_size, config.num_hidden_layers, config.intermediate_size
-    tokens = np.array([len(classifier._prepare(t).ids) for t in texts])
-    weights = layers * (4 * h * h + 2 * h * inner)
-    return float((2 * weights * tokens + 4 * layers * h * tokens**2).mean())
-
-
-def matrix_rate(dtype: torch.dtype, rows: int) -> float:
-    """FLOP/s of this machine's own products at the model's shapes, weighed as a layer uses them."""
-    shapes = [(384, 384)] * 4 + [(384, 1536), (1536, 384)]
-    pairs = [(torch.randn(rows, k).to(dtype), torch.nn.Linear(k, n).to(dtype)) for k, n in shapes]
-    with torch.inference_mode():
-        for x, layer in pairs * 3:
-            layer(x)
-        seconds, _ = timed(lambda: [layer(x) for _ in range(20) for x, layer in pairs])
-    return 20 * sum(2 * rows * k * n for k, n in shapes) / seconds
-
-
-def agreement(a: list[Verdict], b: list[Verdict]) -> tuple[float, float]:
-    """(share with the same label, largest difference of a probability)."""
-    pa, pb = np.array([v.sentiment for v in a]), np.array([v.sentiment for v in b])
-    return float((pa.argmax(1) == pb.argmax(1)).mean()), float(np.abs(pa - pb).max())
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+# Computed, not measured: an on-demand vCPU-hour of a compute-optimised cloud machine, and an hour of a small inference
+# GPU (24 GB); US dollars, list prices to be replaced by one's own.
+DOLLARS_CPU_HOUR, DOLLARS_GPU_HOUR = 0.045, 0.80
+# Dense bf16 of that GPU by its data sheet, and the share of it that encoders this small are assumed to reach.
+GPU_FLOPS, GPU_SHARE = 121e12, 0.25
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--texts", type=int, default=4096)
-    arguments.add_argument("--json", type=Path)
-    given = arguments.parse_args()
-    texts = make_texts(given.texts)
-    reference, truth, _ = ours(texts, "fp32")
-    rate, verdicts, classifier = ours(texts, "auto")
-    result: dict[str, Any] = {
-        "threads": torch.get_num_threads(),
-        "format": str(classifier.dtype),
-        "ours_per_s": rate,
-        "ours_fp32_per_s": reference,
-        "pipeline_per_s": pipeline_recipe(texts, min(512, len(texts))),
-        "fixed_128_per_s": fixed_padding_recipe(texts, min(256, len(texts))),
-        "same_label": agreement(truth, verdicts)[0],
-        "largest_difference": agreement(truth, verdicts)[1],
-        "texts_per_core_hour": rate / torch.get_num_threads() * 3600,
-    }
-    achieved = rate * flops_per_text(classifier, texts)
-    result["matrix_share"] = achieved / matrix_rate(classifier.dtype, classifier.batch_tokens)
-    result["times_pipeline"] = rate / result["pipeline_per_s"]
-    result["times_fixed_128"] = rate / result["fixed_128_per_s"]
-    for name, value in result.items():
-        print(f"{name:22} {value:,.4f}" if isinstance(value, float) else f"{name:22} {value}")
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1))
+    options = read_options()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    texts = read_texts(options.texts, options.data)
+    print(f"{len(texts):,} texts, {torch.get_num_threads()} threads, torch {torch.__version__}", flush=True)
+    if "engines" in options.only:
+        compare_engines(texts, options)
+    if "share" in options.only:
+        measure_share(texts)
+    if "database" in options.only:
+        measure_database(texts, options)
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--texts", type=int, default=4096)
+    parser.add_argument(
+        "--data", type=Path, help="folder with sentfin/ and tfn_topic/ of the starter's recipe"
+    )
+    parser.add_argument("--piece", type=int, default=2048, help="texts an engine gets at a turn")
+    parser.add_argument("--every", type=int, default=4, help="slow peers get every n-th text of a piece")
+    parser.add_argument("--engines", nargs="+", default=[*engines.PEERS, *engines.OURS])
+    parser.add_argument("--only", nargs="+", default=["engines", "share", "database"])
+    parser.add_argument("--stories", type=int, default=8192, help="stories of the database measurement")
+    parser.add_argument(
+        "--backlog", type=int, default=0, help="drain so many short stories and print the memory"
+    )
+    parser.add_argument("--threads", type=int, default=0)
+    return parser.parse_args()
+
+
+def read_texts(number: int, data: Path | None) -> list[str]:
+    """Distinct texts, half headlines, half headlines with a summary, in random order; the same at every call."""
+    short, long = [], []
+    for path in sorted((ROOT / "pipeline" / "demo" / "wire").glob("*.jsonl")):
+        for row in map(json.loads, path.read_text().splitlines()):
+            short.append(row["title"])
+            long.append(f"{row['title']}. {row.get('summary') or ''}")
+    for name, into in (("sentfin", short), ("tfn_topic", long)):
+        if data is not None:
+            lines = (data / name / "train.jsonl").read_text().splitlines()
+            into += [json.loads(line)["text"] for line in lines]
+    shuffle = random.Random(5).shuffle
+    chosen = []
+    for found in (sorted(set(short)), sorted(set(long))):
+        shuffle(found)
+        # too few: said again with another number at the end, which changes neither length nor words much
+        again = (f"{text} {turn}" for turn in itertools.count(2) for text in found)
+        chosen += list(itertools.islice(itertools.chain(found, again), number // 2))
+    shuffle(chosen)
+    return chosen
+
+
+# --- engines --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Engine:
+    name: str
+    run: engines.Score
+    classifier: Classifier | None
+    texts: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    verdicts: list[Any] = field(default_factory=list)
+
+    def take(self, texts: Sequence[str]) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        found = self.run(texts)
+        self.wall_s += time.perf_counter() - wall
+        self.cpu_s += time.process_time() - cpu
+        self.texts += len(texts)
+        self.verdicts += found if self.classifier else []
+
+
+def compare_engines(texts: Sequence[str], options: argparse.Namespace) -> None:
+    taking_turns = list(load_engines(options.engines, texts))
+    for start in range(0, len(texts), options.piece):
+        piece = texts[start : start + options.piece]
+        for engine in taking_turns:
+            engine.take(piece if engine.classifier else piece[:: options.every])
+    by_name = {engine.name: engine for engine in taking_turns}
+    reference = by_name.get("torch-fp32")
+    print(
+        f"\n{'engine':<15}{'texts/s':>9}{'CPU ms/text':>13}{'x pipeline':>12}{'x fixed128':>12}  {'by CPU':<14}verdicts as fp32"
+    )
+    for engine in taking_turns:
+        peers = [by_name.get(name) for name in engines.PEERS]
+        print(
+            f"{engine.name:<15}{engine.texts / engine.wall_s:>9.1f}{1000 * engine.cpu_s / engine.texts:>13.2f}"
+            + "".join(f"{faster(engine, peer, 'wall_s'):>12}" for peer in peers)
+            + "  "
+            + f"{' / '.join(faster(engine, peer, 'cpu_s') for peer in peers):<14}"
+            + agreement(engine, reference),
+            flush=True,
+        )
+
+
+def load_engines(names: Sequence[str], texts: Sequence[str]) -> Iterator[Engine]:
+    for name in names:
+        try:
+            engine = Engine(name, *engines.build(name))
+        except ImportError as error:
+            print(f"{name}: left out, {error}")
+            continue
+        engine.run(texts[:64])
+        yield engine
+
+
+def faster(engine: Engine, peer: Engine | None, clock: str) -> str:
+    if peer is None:
+        return "-"
+    return f"{(getattr(peer, clock) / peer.texts) / (getattr(engine, clock) / engine.texts):.1f}"
+
+
+def agreement(engine: Engine, reference: Engine | None) -> str:
+    if reference is None or engine.classifier is None or engine is reference:
+        return ""
+    pairs = list(zip(engine.verdicts, reference.verdicts, strict=True))
+    same = sum(a.sentiment.label == b.sentiment.label for a, b in pairs) / len(pairs)
+    sentiment = [abs(x - y) for a, b in pairs for x, y in zip(a.sentiment, b.sentiment, strict=True)]
+    topics = [abs(a.topics[t] - b.topics[t]) for a, b in pairs for t in b.topics]
+    beyond = sum(d > 0.01 for d in sentiment) / len(sentiment)
+    return f"{same:.2%} same, largest difference {max(sentiment):.4f} (topics {max(topics):.4f}), {beyond:.2%} beyond 0.01"
+
+
+# --- share of the machine's matrix rate -----------------------------------------------------------------------------
+
+
+def measure_share(texts: Sequence[str], rounds: int = 3) -> None:
+    """Encoder forward against bare matrix products of its shapes, in turns, in the classifier's number format."""
+    classifier = Classifier.load(device="cpu")
+    config: Any = classifier.network.encoder.config
+    items = classifier._prepare_all(texts)
+    lengths = {i: len(item.ids) for i, item in enumerate(items)}  # type: ignore[union-attr]
+    batches = [
+        classifier._tensors([items[i] for i in rows])
+        for rows in batches_under(lengths, classifier.batch_tokens)
+    ]
+    padded = sum(ids.numel() for ids, _ in batches)
+    h, i, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    dense = 2 * sum(lengths.values()) * layers * (4 * h * h + 2 * h * i)
+    attention = layers * 4 * h * sum(n * n for n in lengths.values())
+    forward = products = 0.0
+    with torch.inference_mode():
+        for _ in range(rounds + 1):
+            a, b = forward, products
+            forward += clock(lambda: [classifier._encode(*batch) for batch in batches])
+            products += clock(
+                lambda: multiply(classifier.batch_tokens, h, i, layers, len(batches), classifier.dtype)
+            )
+            if a == b == 0.0:
+                forward = products = 0.0  # the first round warms up
+                a = b = -1.0
+    rate = rounds * 2 * len(batches) * classifier.batch_tokens * layers * (4 * h * h + 2 * h * i) / products
+    reached = rounds * (dense + attention) / forward
+    print(
+        f"\nforward pass ({classifier.dtype}): {len(texts):,} texts, {sum(lengths.values()):,} tokens, padded to {padded:,}\n"
+        f"  operations: 2 x tokens x {layers} layers x (4 x {h}^2 + 2 x {h} x {i}) = {dense / 1e9:.1f} G,"
+        f" attention {layers} x 4 x {h} x sum of squared lengths = {attention / 1e9:.1f} G (padding not counted)\n"
+        f"  {rounds * len(texts) / forward:.0f} texts/s, {reached / 1e9:.1f} GFLOP/s; bare products of the same shapes"
+        f" {rate / 1e9:.1f} GFLOP/s; share {reached / rate:.0%}",
+        flush=True,
+    )
+    per_core_hour = 3600 * rounds * len(texts) / forward / torch.get_num_threads()
+    per_gpu_hour = 3600 * GPU_SHARE * GPU_FLOPS / ((dense + attention) / len(texts))
+    print(
+        f"  a million stories: {1e6 / per_core_hour:.2f} CPU core-hours, ${1e6 / per_core_hour * DOLLARS_CPU_HOUR:.3f}"
+        f" at ${DOLLARS_CPU_HOUR} an hour (forward pass only);\n"
+        f"  computed, not run: {1e6 / per_gpu_hour:.4f} GPU-hours, ${1e6 / per_gpu_hour * DOLLARS_GPU_HOUR:.4f}"
+        f" at ${DOLLARS_GPU_HOUR} an hour, {GPU_SHARE:.0%} of {GPU_FLOPS / 1e12:.0f} TFLOP/s"
+    )
+
+
+def multiply(tokens: int, h: int, i: int, layers: int, times: int, dtype: torch.dtype) -> None:
+    """The dense products of `times` batches: per layer four of (tokens,h)x(h,h), one (h,i), one (i,h)."""
+    x, wide = torch.randn(tokens, h, dtype=dtype), torch.randn(tokens, i, dtype=dtype)
+    square, up, down = (torch.randn(*s, dtype=dtype) for s in ((h, h), (i, h), (h, i)))
+    linear = torch.nn.functional.linear
+    for _ in range(times * layers):
+        for _ in range(4):
+            linear(x, square)
+        linear(x, up)
+        linear(wide, down)
+
+
+def clock(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+# --- database to database -------------------------------------------------------------------------------------------
+
+
+def measure_database(texts: Sequence[str], options: argparse.Namespace) -> None:
+    """The rate of whole scoring runs on a real queue against the classifier alone on the same stories."""
+    import sqlalchemy as sa
+
+    from pipeline.score.classifier import StoryClassifier
+    from pipeline.score.step import Work, score_waiting
+    from pipeline.store import models, scores
+
+    classify = StoryClassifier(Classifier.load(device="cpu"))
+    with database() as engine:
+        with engine.begin() as connection:
+            model = models.register_model(connection, version="v1", path="starter", manifest={}, as_of=NOW).id
+
+        def drain(batch: int, progress: Callable[[int], None] = lambda done: None) -> float:
+            return clock(
+                lambda: score_waiting(
+                    engine,
+                    classify,
+                    Work(model),
+                    clock=lambda: NOW,
+                    limit=10**9,
+                    batch_stories=batch,
+                    progress=progress,
+                )
+            )
+
+        if options.backlog:
+            fill(engine, [f"{texts[n % len(texts)][:80]} {n}" for n in range(options.backlog)])
+            drain(512, Memory(options.backlog))
+            return
+        in_memory = in_database = 0.0
+        for turn in range(5):
+            fill(engine, [f"{texts[n % len(texts)]} {turn}.{n}" for n in range(options.stories)])
+            with engine.connect() as connection:
+                ids = list(
+                    connection.execute(sa.text("select story_id from score_queue order by id desc")).scalars()
+                )
+                stories = list(scores.read_waiting(connection, ids))
+            alone = clock(
+                lambda stories=stories: [classify(stories[n : n + 512]) for n in range(0, len(stories), 512)]
+            )
+            whole = drain(512)
+            if turn:  # the first one warms up
+                in_memory, in_database = in_memory + alone, in_database + whole
+                n = options.stories
+                print(
+                    f"  in memory {n / alone:.0f} stories/s, database to database {n / whole:.0f}, {alone / whole:.0%}",
+                    flush=True,
+                )
+    print(f"database to database: {in_memory / in_database:.0%} of the in-memory rate")
+
+
+class Memory:
+    """Prints resident memory at each tenth of the way."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.started, self.told = total, 0, time.perf_counter(), -1
+
+    def __call__(self, stories: int) -> None:
+        import psutil
+
+        self.done += stories
+        tenth = self.done * 10 // self.total
+        if tenth > self.told:
+            self.told = tenth
+            rss = psutil.Process(os.getpid()).memory_info().rss
+            rate = self.done / (time.perf_counter() - self.started)
+            print(f"  {self.done:>9,} scored, {rss / 1e6:.0f} MB resident, {rate:.0f} stories/s", flush=True)
+
+
+@contextmanager
+def database() -> Iterator[Any]:
+    """An engine on a migrated database of a PostgreSQL of its own, with default settings; removed at the end."""
+    from pipeline.store import migrate
+    from pipeline.store.engine import create_engine
+    from pipeline.store.server import Server
+
+    home = Path(tempfile.mkdtemp(prefix="bench-score-"))
+    server = Server(home).start()
+    try:
+        server.ensure_database("score")
+        migrate.upgrade(server.url("score"))
+        engine = create_engine(server.url("score"))
+        yield engine
+        engine.dispose()
+    finally:
+        server.stop()
+        shutil.rmtree(home)
+
+
+def fill(engine: Any, texts: Sequence[str]) -> None:
+    """Stories that wait, in the order given."""
+    import sqlalchemy as sa
+
+    rows = [{"text": text, "at": NOW + timedelta(seconds=n)} for n, text in enumerate(texts)]
+    statement = (
+        "insert into stories (title, text, text_hash, language, first_seen_at, available_at, last_seen_at)"
+        " values ('', :text, decode(md5(:text), 'hex'), 'en', :at, :at, :at)"
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement), rows)
 
 
 if __name__ == "__main__":

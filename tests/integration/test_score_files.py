@@ -113,12 +113,15 @@ def test_a_model_that_cannot_be_loaded_is_said_before_processes_start(tmp_path):
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
-    rows = 20_000  # of the last file: some seconds, so that the kill comes in the middle of it
+    rows = 1_000  # of the last file: many pieces, so that the kill comes between two of them
     for name, size in (("a.parquet", 4), ("b.parquet", 4), ("c.parquet", rows)):
         write(tmp_path / "in", name, size)
     out = tmp_path / "out"
     arguments = ["score-files", f"{tmp_path}/in/*.parquet", "--out", str(out), "--json"]
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments]
+    in_small_pieces = (
+        "import model.bulk_files; model.bulk_files.ROWS = 64; from pipeline.cli import main; main()"
+    )
+    command = [sys.executable, "-c", in_small_pieces, *arguments]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     ends = time.monotonic() + 200
     while not (out / "c.parquet.partial").exists():
