@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -153,3 +154,34 @@ def test_a_retrain_replays_our_own_texts(tmp_path, tiny_model):
     assert config.start == str(tiny_model)
     assert {s.name for s in sources} == {"labels", "own"}
     assert len(own_texts()) >= 5
+
+
+def test_two_processes_train_one_model(tiny_base, tiny_source, tmp_path):
+    """As `torchrun` or `accelerate launch` start one per GPU; here two on the CPU, over loopback."""
+    import os
+    import subprocess
+    import sys
+
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from model.data import Source\n"
+        "from model.finetune import finetune\n"
+        "from model.training import TrainConfig\n"
+        "base, data, out = sys.argv[1:]\n"
+        "config = TrainConfig(base=base, epochs=1, batch=8, dev_share=0.2, precision='fp32', tracking=())\n"
+        "source = Source('made', Path(data), 'MIT')\n"
+        "result = finetune(config, [source], Path(out), created_at='2026-01-31', device='cpu', work=Path(out + '.work'))\n"
+        "print('VERSION', result.version)\n"
+    )
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    arguments = [str(script), str(tiny_base), str(tiny_source.path), str(tmp_path / "m")]
+    done = subprocess.run([*launch, *arguments], env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    versions = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("VERSION")}
+    assert len(versions) == 1
+    assert done.stdout.count("VERSION") == 2
+    assert Classifier.load(tmp_path / "m", "cpu").predict(["acme rises"])
