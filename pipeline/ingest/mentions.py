@@ -44,6 +44,8 @@ _STRONG_AFTER = re.compile(
     re.IGNORECASE,
 )
 _LIST = re.compile(r",? (?:and|&|or|vs\.?) |, |/| & ")
+# `Owens Corning upgraded`, `Fed's Williams says`: another capital right before it, and it is not the start of a sentence.
+_PART_OF_NAME = re.compile(r"(?<![.:!?])(?:^|\s)(?!(?:Why|How|What|When|Where|Is|Are|Can|Will|Does|Did|The|A|An|If|As|At|In|On|Of|For|And|But|Or|To|By|From|With|Retailer|Rival)\b)[A-Z][\w&'’-]*\s$")
 _LOWER_END = re.compile(r"[a-z]{2,},? $")
 _LOWER_START = re.compile(r"^,? [a-z]{2,}")
 _LOWER_WORD = re.compile(r"\b[a-z]{4,}\b")
@@ -210,6 +212,8 @@ def _blocked(hit: _Hit, blockers: list[_Hit]) -> bool:
 
 def _says_company(text: str, hit: _Hit) -> bool:
     after, before = text[hit.end : hit.end + 24], text[max(0, hit.start - 24) : hit.start]
+    if _PART_OF_NAME.search(before) and _LOWER_START.match(after):
+        return False
     if _STRONG_AFTER.match(after):
         return True
     if text[hit.start : hit.end].isupper() and _shouts(text, hit):

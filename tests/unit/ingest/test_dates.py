@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.ingest.dates import end_of_day, parse_date
@@ -64,6 +64,7 @@ _FRAGMENTS = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None, max_examples=60)
 @given(_FRAGMENTS | st.text(max_size=60), st.sampled_from([None, "America/New_York", "Asia/Shanghai"]))
 def test_any_string_gives_none_or_an_aware_instant_in_range(raw: str, default_tz: str | None) -> None:
     parsed = parse_date(raw, default_tz, NOW)

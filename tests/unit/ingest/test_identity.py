@@ -1,0 +1,115 @@
+"""Which item is which article."""
+
+from datetime import UTC, datetime, timedelta
+
+from pipeline.ingest.articles import FeedOptions, Prepared, prepare
+from pipeline.ingest.identity import REVISION_LIMIT, Identity, Item, Known, content_hash, degraded_policy, identities, judge
+from pipeline.ingest.parse import ParsedFeed, ParsedItem
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def item(guid: str | None = "g", link: str | None = "https://e.com/1", title: str = "Acme opens a plant in Ohio", text: str = "t", at: datetime | None = NOW) -> Item:
+    return Item(guid, link, title, text, at, at.isoformat() if at else None)
+
+
+def known(of: Item, identity: Identity, **changes: object) -> Known:
+    fields = {"article_id": 7, "item_key": identity.item_key, "title": of.title, "content_hash": identity.content_hash,
+              "published_at": of.published_at, "first_seen_at": NOW, "revision": 1}  # fmt: skip
+    return Known(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_every_item_has_a_key_and_different_items_differ() -> None:
+    items = [item(), item("h"), item(None, "https://e.com/3"), item(None, None, "Another"), item(None, None, at=None), item(None, None, "", "other", None), item(None, "https://e.com/2")]
+    assert len({identity.item_key for identity in identities(items)}) == len(items)
+
+
+def test_a_shared_guid_identifies_nobody_in_any_order() -> None:
+    one, other = item("same", "https://e.com/1", "One"), item("same", "https://e.com/2", "Two")
+    forward, backward = identities([one, other]), identities([other, one])
+    assert [i.item_key for i in forward] == [i.item_key for i in reversed(backward)]
+    assert forward[0].item_key != forward[1].item_key
+    assert not any(kind == "guid" for kind, _ in forward[0].aliases)
+
+
+def test_guids_that_collide_too_often_are_given_up() -> None:
+    good = [item(f"g{n}") for n in range(100)]
+    assert degraded_policy(good, "guid") == "guid"
+    bad = [item("same", f"https://e.com/{n}") for n in range(20)]
+    assert degraded_policy(bad, "guid") == "link"
+
+
+def test_the_same_text_is_unchanged_another_is_revised() -> None:
+    before = item()
+    (identity,) = identities([before])
+    stored = known(before, identity)
+    assert judge(before, identity, {identity.item_key: stored}, {}, NOW).kind == "unchanged"
+    after = item(text="the text grew")
+    (edited,) = identities([after])
+    assert judge(after, edited, {edited.item_key: stored}, {}, NOW).kind == "revised"
+
+
+def test_a_text_that_flips_back_and_a_page_that_never_rests_are_unchanged() -> None:
+    (identity,) = identities([item(text="second")])
+    flipped = known(item(), identity, content_hash=b"x", hashes=frozenset([identity.content_hash]), revision=2)
+    restless = known(item(), identity, content_hash=b"x", revision=REVISION_LIMIT)
+    for stored in (flipped, restless):
+        assert judge(item(text="second"), identity, {identity.item_key: stored}, {}, NOW).kind == "unchanged"
+
+
+def test_counters_and_clocks_are_not_edits() -> None:
+    assert content_hash("t", "Rates rise. 12 comments, 5 minutes ago") == content_hash("t", "Rates rise.  240 comments, an hour ago")
+    assert content_hash("t", "Rates rise 12%") != content_hash("t", "Rates rise 13%")
+
+
+def test_a_new_guid_on_the_same_page_is_the_same_article() -> None:
+    before, after = item("http://e.com/?p=1"), item("https://e.com/?p=1")
+    (old,), (new,) = identities([before]), identities([after])
+    aliases = {alias: [known(before, old)] for _, alias in old.aliases}
+    assert judge(after, new, {}, aliases, NOW).article_id == 7
+
+
+def test_the_same_page_with_other_news_is_a_new_article() -> None:
+    before, after = item("a", title="Market update 10:00"), item("b", title="Market update 11:00")
+    (old,), (new,) = identities([before]), identities([after])
+    aliases = {alias: [known(before, old)] for _, alias in old.aliases}
+    assert judge(after, new, {}, aliases, NOW).kind == "new"
+
+
+def test_an_id_that_is_used_again_next_month_is_a_new_article() -> None:
+    october, november = item(title="Prices rise 0.2% in September", at=NOW - 30 * DAY), item(title="Prices rise 0.4% in October")
+    (old,), (new,) = identities([october]), identities([november])
+    verdict = judge(november, new, {new.item_key: known(october, old)}, {}, NOW)
+    assert verdict.kind == "new"
+    assert verdict.item_key not in (None, old.item_key)
+    stored = known(november, new, item_key=verdict.item_key, article_id=8)
+    again = judge(november, new, {new.item_key: known(october, old), verdict.item_key: stored}, {}, NOW)  # type: ignore[dict-item]
+    assert (again.kind, again.article_id) == ("unchanged", 8)
+
+
+def prepared(*items: ParsedItem, **options: object) -> Prepared:
+    return prepare(ParsedFeed("Outlet", items=items), FeedOptions(**options), "https://e.com/feed", NOW)  # type: ignore[arg-type]
+
+
+def test_the_conservation_law_begins_here() -> None:
+    result = prepared(ParsedItem("1", title="One"), ParsedItem("1", title="One"), ParsedItem(), ParsedItem("2", title="Two"))
+    assert (len(result.drafts), result.duplicates, len(result.rejects), result.seen) == (2, 1, 1, 4)
+    assert result.rejects[0].reason == "empty"
+
+
+def test_licence_keeps_titles_and_links_only() -> None:
+    (draft,) = prepared(ParsedItem("1", "https://e.com/1", "Title", "Summary", "Body"), may_store_body=False).drafts
+    assert (draft.title, draft.summary, draft.body) == ("Title", "", None)
+
+
+def test_an_item_without_title_is_named_by_its_text() -> None:
+    (draft,) = prepared(ParsedItem("1", summary="Acme opens a plant. " * 20)).drafts
+    assert draft.title.startswith("Acme opens a plant.")
+    assert len(draft.title) <= 100
+    assert "no_title" in draft.flags
+
+
+def test_a_page_that_lists_many_items_names_none() -> None:
+    drafts = prepared(*[ParsedItem(str(n), "https://e.com/all", f"Title number {n} of many") for n in range(3)]).drafts
+    assert [draft.url_key for draft in drafts] == [None] * 3

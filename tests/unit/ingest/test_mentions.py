@@ -1,0 +1,125 @@
+"""Companies in texts: names that are words, whole words, signs, contexts, scripts."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.ingest.lists import read_companies
+from pipeline.ingest.mentions import Watched, WatchList, plain_name
+
+LISTED = read_companies(Path(__file__).parents[3] / "companies.toml")
+WATCH = WatchList(
+    [
+        Watched(
+            n, c["name"], c.get("ticker"), tuple(c.get("aliases", ())), tuple(c.get("negative_contexts", ())),
+            c.get("common", False), c.get("exact_case", False),
+        )
+        for n, c in enumerate(LISTED)
+    ]
+)  # fmt: skip
+
+
+def named(text: str) -> set[str]:
+    return {str(LISTED[m.company_id]["name"]) for m in WATCH.find(text, len(text.partition("\n")[0]))}
+
+
+@pytest.mark.parametrize(
+    ("text", "companies"),
+    [
+        # names that are words
+        ("Analyst raises price target on the chipmaker", set()),
+        ("Fed keeps its 2% target rate unchanged", set()),
+        ("Target shares fall after weak holiday outlook", {"Target"}),
+        ("Target's sales rise", {"Target"}),
+        ("TARGET SHARES FALL AS SALES MISS", {"Target"}),
+        ("They ford the river at dawn", set()),
+        ("Harrison Ford returns to the screen", set()),
+        ("Ontario premier Doug Ford cuts taxes", set()),
+        ("Ford to cut 3,000 jobs in Europe", {"Ford"}),
+        ("Ford Motor recalls trucks", {"Ford"}),
+        ("Recall hits F-150 maker (NYSE: F)", {"Ford"}),
+        ("The wage gap widens in Britain", set()),
+        ("Gap Inc beats estimates", {"Gap"}),
+        ("Gap's profit doubles", {"Gap"}),
+        ("H-1B visa fees rise to $100,000", set()),
+        ("US tightens visa rules", set()),
+        ("Visa, Mastercard settle with merchants", {"Visa", "Mastercard"}),
+        ("Regulators said Visa would pay a fine", {"Visa"}),
+        ("Apple pie prices rise with the apple harvest", set()),
+        ("Apple cuts iPhone output", {"Apple"}),
+        ("Shell companies used to hide money", set()),
+        ("Shell reports record profit", {"Shell"}),
+        ("Intel officials warn of attack", set()),
+        # whole words
+        ("Googleplex and Metaverse plans", set()),
+        ("Pineapple prices, AMDs and sapling", set()),
+        ("ExxonMobil and Chevron merge units", {"Exxon Mobil", "Chevron"}),
+        # longest name wins
+        ("JPMorgan Chase profit beats", {"JPMorgan Chase"}),
+        ("Goldman Sachs Group cuts bonuses", {"Goldman Sachs"}),
+        # signs
+        ("$AAPL and $TSLA slide", {"Apple", "Tesla"}),
+        ("Chip stock (AMD.O) up", {"Advanced Micro Devices"}),
+        ("AMD, IBM and GM gain", {"Advanced Micro Devices", "IBM", "General Motors"}),
+        ("Deal (NASDAQ: MSFT) closes", {"Microsoft"}),
+        # Chinese, Japanese, Korean need no boundaries
+        ("周三中国平安股价下跌百分之三", {"Ping An Insurance"}),
+        ("腾讯与阿里巴巴合作", {"Tencent", "Alibaba"}),
+        ("トヨタが通期予想を下方修正", {"Toyota"}),
+        ("삼성전자 3분기 영업이익 급감", {"Samsung Electronics"}),
+        ("据悉BYD将在匈牙利建厂", {"BYD"}),
+        ("Amazon rainforest fires spread", set()),
+        ("Coke prices fall as steel mills idle coke ovens", set()),
+        ("McDonald’s same-store sales drop", {"McDonald's"}),
+    ],
+)
+def test_headlines(text: str, companies: set[str]) -> None:
+    assert named(text) == companies
+
+
+def test_relevance_by_place_and_frequency() -> None:
+    watch = WatchList([Watched(1, "Acme"), Watched(2, "Bolt")])
+    title = "Acme profit doubles"
+    first, second = watch.find(f"{title}\nAcme said that, unlike Bolt, Acme had hired.", len(title))
+    assert (first.company_id, first.in_title, first.hits) == (1, True, 3)
+    assert (second.company_id, second.in_title, second.hits) == (2, False, 1)
+    assert 0.8 < first.relevance <= 1
+    assert second.relevance < 0.4
+
+
+def test_spans_are_offsets_of_the_text() -> None:
+    text = "İstanbul: Acme and ACME again"
+    (mention,) = WatchList([Watched(1, "Acme")]).find(text, len(text))
+    assert [text[start:end] for start, end in mention.spans] == ["Acme", "ACME"]
+
+
+def test_two_companies_of_one_name_are_both_found() -> None:
+    assert {m.company_id for m in WatchList([Watched(1, "Acme"), Watched(2, "Bolt", aliases=("Acme",))]).find("Acme up", 7)} == {1, 2}
+
+
+def test_part_of_another_name_does_not_count() -> None:
+    watch = WatchList([Watched(1, "Corning", common=True), Watched(2, "Williams", common=True)])
+    assert not watch.find("Owens Corning upgraded at Wells", 30)
+    assert not watch.find("Fed's Williams says policy is in a good place", 40)
+    assert watch.find("Corning says demand for glass is strong", 30)
+
+
+def test_an_empty_watch_list_finds_nothing() -> None:
+    assert WatchList([]).find("Acme", 4) == []
+
+
+def test_legal_forms_are_stripped() -> None:
+    assert plain_name("Apple Inc.") == "Apple"
+    assert plain_name("Alphabet Inc. (Class A)") == "Alphabet"
+    assert plain_name("Goldman Sachs Group") == "Goldman Sachs"
+    assert plain_name("3M") == "3M"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(max_size=120))
+def test_any_text_gives_spans_inside_it(text: str) -> None:
+    for mention in WATCH.find(text + " Tesla " + text, 5):
+        assert 0 <= mention.relevance <= 1
+        assert all(0 <= start < end <= len(text) * 2 + 7 for start, end in mention.spans)

@@ -1,0 +1,110 @@
+"""Which articles tell the same thing: copies meet, templates do not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.ingest.stories import Candidate, bands, choose, fingerprint, guard, numbers, overlap, same_story, shingles
+from pipeline.ingest.titles import folded_title, says_correction
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TITLE = "Acme shares slump after the chipmaker cuts its outlook for the year"
+BODY = (
+    "Acme Corp cut its revenue outlook to $1.2 billion on Monday, saying that demand from carmakers had weakened in Europe and "
+    "that two large customers had put off orders until next spring, sending its shares down 14% in early trading."
+)
+
+
+def print_of(title: str, body: str = "", **kwargs: object) -> object:
+    return fingerprint(title, f"{title}\n{body}" if body else title, **kwargs)  # type: ignore[arg-type]
+
+
+def same(one: object, other: object, road: str = "near_copy") -> bool:
+    return same_story(one, other, road)  # type: ignore[arg-type]
+
+
+def test_an_edited_copy_is_the_same_story() -> None:
+    copy = print_of(f"UPDATE 1-{TITLE} - Reuters", "NEW YORK (Reuters) - " + BODY.replace("early trading", "premarket trading"))
+    assert same(print_of(TITLE, BODY), copy)
+
+
+def test_a_copy_cut_short_meets_by_its_title() -> None:
+    assert same(print_of(TITLE, BODY), print_of(TITLE, BODY[:120]), "title")
+    assert same(print_of(TITLE, BODY), print_of(TITLE), "title")
+
+
+@pytest.mark.parametrize(
+    ("title", "body"),
+    [
+        (TITLE.replace("Acme", "Bolt"), BODY.replace("Acme", "Bolt")),
+        (TITLE, BODY.replace("1.2 billion", "3.4 billion").replace("14%", "5%")),
+    ],
+)
+def test_a_template_about_others_or_other_numbers_is_another_story(title: str, body: str) -> None:
+    one, other = print_of(TITLE, BODY), print_of(title, body)
+    assert overlap(one.shingles, other.shingles)[0] > 0.5  # type: ignore[attr-defined]  # alike in words ...
+    assert not same(one, other)  # ... not in fact
+
+
+def test_title_only_templates_stay_apart() -> None:
+    assert not same(print_of("Acme Shares Fall After Earnings Miss"), print_of("Bolt Shares Fall After Earnings Miss"))
+    assert not same(print_of("Fed raises rates by 25 basis points"), print_of("Fed raises rates by 50 basis points"))
+
+
+def test_different_companies_of_the_watch_list_never_merge() -> None:
+    assert not guard(print_of(TITLE, BODY, companies=[1]), print_of(TITLE, BODY, companies=[2]))  # type: ignore[arg-type]
+    assert guard(print_of(TITLE, BODY, companies=[1, 3]), print_of(TITLE, BODY, companies=[3]))  # type: ignore[arg-type]
+
+
+def test_a_column_is_not_a_story() -> None:
+    monday = print_of("Morning briefing", "Oil rose and the dollar fell as traders waited for the jobs report due this week in Washington.")
+    tuesday = print_of("Morning briefing", "Chip shares led Asia higher after a strong forecast from Taiwan lifted hopes for a rebound in phones.")
+    assert not same(monday, tuesday, "title")
+
+
+def test_a_later_article_is_a_new_event() -> None:
+    article = print_of(TITLE, BODY)
+    old = Candidate(1, "title", article, NOW - timedelta(hours=73))  # type: ignore[arg-type]
+    new = Candidate(2, "near_copy", article, NOW - timedelta(hours=2))  # type: ignore[arg-type]
+    assert choose(article, NOW, [old]) is None  # type: ignore[arg-type]
+    assert choose(article, NOW, [old, new]) == new  # type: ignore[arg-type]
+
+
+def test_numbers_in_one_spelling() -> None:
+    assert numbers("1.2bn") == numbers("1,200 mln") == numbers("1200 million") == numbers("$1.2 billion")
+    assert numbers("3 percent") == numbers("3%") == numbers("3 pct")
+    assert numbers("25 basis points") == numbers("25bp")
+    assert numbers("12亿") == numbers("1.2 bn")
+    assert numbers("in 2026 at 10:30") == frozenset()
+
+
+def test_bands_are_stable_across_processes() -> None:
+    found = bands(shingles("one two three four five"))
+    assert len(found) == 16
+    assert found[0] == bands(shingles("One, two three  four five!"))[0]
+    assert all(-(2**63) <= value < 2**63 for value in found)
+    assert bands(frozenset()) == []
+
+
+def test_chinese_copies_meet() -> None:
+    body = "中国平安周三公布第三季度业绩,净利润同比下降百分之十四,主要受投资收益下滑影响,公司表示将继续优化结构。"
+    assert same(print_of("中国平安第三季度净利润下降", body), print_of("中国平安第三季度净利润下降", body[:-4] + "优化。"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("UPDATE 2-Acme cuts outlook", "Acme cuts outlook"),
+        ("BREAKING: Acme cuts outlook - Reuters", "Acme Cuts Outlook"),
+        ("【快讯】平安下调展望", "平安下调展望"),
+        ("Nestlé cuts outlook | Financial Times", "NESTLE CUTS OUTLOOK"),
+    ],
+)
+def test_folded_titles(one: str, other: str) -> None:
+    assert folded_title(one) == folded_title(other)
+
+
+def test_corrections_say_so() -> None:
+    assert says_correction("CORRECTED-Acme profit was 3 mln, not 5 mln", "")
+    assert says_correction("Acme profit", "(Corrects paragraph 2 to say million)")
+    assert not says_correction("Market correction looms, strategists say", "")
