@@ -35,6 +35,8 @@ DISPERSION_RANGE = (0.01, 3.0)
 WINSOR_SDS = 3.0
 # Stories in one hour that every series is taken to have had: a series without history is a quiet one.
 LEVEL_PRIOR_STORIES = 0.05
+# Stories that every series is taken to be known by, so that the doubt about its level is finite (at most 2).
+LEAST_KNOWN_STORIES = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def fit_baseline(history: History) -> Baseline:
     level = _level_before(total, history, profile)
     share = _share_before(negative, total)
     volume_cv2, share_cv2 = _dispersion(negative, other, _expected(level, profile, history), share, history)
+    volume_cv2 = volume_cv2 + _level_doubt(total)[:, None]
+    share_cv2 = share_cv2 + _share_doubt(total, share[:, -1])[:, None]
     days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
     return Baseline(history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, days)
 
@@ -119,8 +123,8 @@ def unknown_series(share: float) -> dict[str, Any]:
         "level": LEVEL_PRIOR_STORIES,
         "share": share,
         "profile": [1.0] * HOURS_PER_WEEK,
-        "volume_cv2": [TYPICAL_DISPERSION] * len(WINDOW_HOURS),
-        "share_cv2": [TYPICAL_DISPERSION] * len(WINDOW_HOURS),
+        "volume_cv2": [TYPICAL_DISPERSION + 1 / LEAST_KNOWN_STORIES] * len(WINDOW_HOURS),
+        "share_cv2": [TYPICAL_DISPERSION + (1 - share) / share / SHARE_PSEUDO_STORIES] * len(WINDOW_HOURS),
         "days": 0.0,
     }
 
@@ -194,6 +198,19 @@ def _share_before(negative: FloatArray, total: FloatArray) -> FloatArray:
     trust = 1 / (1 + all_)
     pooled = ((bad * trust).sum(axis=0) + 1.0) / ((all_ * trust).sum(axis=0) + 4.0)
     return np.asarray((bad + SHARE_PSEUDO_STORIES * pooled) / (all_ + SHARE_PSEUDO_STORIES))
+
+
+def _level_doubt(total: FloatArray) -> FloatArray:
+    """Squared coefficient of variation of the level itself [S]: a series of few stories is not well known."""
+    daily = total.reshape(len(total), -1, 24).sum(axis=2)
+    return np.asarray(1 / (_smooth_before(daily, LEVEL_HALF_LIFE_DAYS)[:, -1] + LEAST_KNOWN_STORIES))
+
+
+def _share_doubt(total: FloatArray, share: FloatArray) -> FloatArray:
+    """Likewise of the share [S], that of a beta distribution."""
+    daily = total.reshape(len(total), -1, 24).sum(axis=2)
+    stories = _smooth_before(daily, SHARE_HALF_LIFE_DAYS)[:, -1] + SHARE_PSEUDO_STORIES
+    return np.asarray((1 - share) / share / (stories + 1))
 
 
 def _smooth_before(daily: FloatArray, half_life_days: float) -> FloatArray:

@@ -16,6 +16,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.alerts import Circumstances, may_tell
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts
 from pipeline.detect.course import Evaluated, Moved, states
 from pipeline.detect.tick import window_hours
@@ -144,7 +145,12 @@ def _rows(evaluated: Evaluated, moves: list[Moved]) -> Iterator[tuple[object, ..
     after = states(evaluated, moves)
     events: dict[tuple[int, int], list[str]] = defaultdict(list)
     for move in moves:
-        mark = "*" if move.change.tell else ""
+        learning = (
+            evaluated.days[move.series, move.tick // TICKS_PER_DAY]
+            < evaluated.crowd.rules[move.series].learn_days
+        )
+        told = move.change.tell and may_tell(move.change.severity, Circumstances(learning=bool(learning)))
+        mark = "*" if told else ""
         events[move.series, move.tick].append(f"{move.change.kind}:{move.change.severity}{mark}")
     found = evaluated.findings
     for i, name in enumerate(evaluated.counts.series):

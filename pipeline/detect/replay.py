@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.engine import Connection, Engine
 
 from pipeline.detect.alerts import tick_before
 from pipeline.detect.baseline import fit_baseline, to_parameters
@@ -35,6 +34,7 @@ from pipeline.detect.scene import (
 from pipeline.detect.tick import Crowd, Findings, find
 from pipeline.errors import UsageError
 from pipeline.store import alerts, baselines, spikes, windows
+from pipeline.store.engine import Connection, Engine
 from pipeline.store.spikes import StoredTick
 from pipeline.types import Series
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.engine import Connection, Engine
-
 from model.labels import TOPIC_TITLES
 from pipeline.detect.baseline import SHARE_PSEUDO_STORIES, fit_baseline, to_parameters
 from pipeline.detect.counts import TICK
@@ -31,6 +29,7 @@ from pipeline.detect.scene import (
 from pipeline.detect.tell import Scenery, follow_alerts
 from pipeline.detect.tick import Findings, find, window_hours
 from pipeline.store import baselines, models, spikes, windows
+from pipeline.store.engine import Connection, Engine
 from pipeline.store.models import StoredModel
 from pipeline.store.spikes import Evaluation
 from pipeline.types import Report, Series

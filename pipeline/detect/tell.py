@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
 from pipeline.detect.alerts import (
     COVERED_PART,
     Cause,
@@ -25,6 +23,7 @@ from pipeline.detect.scene import Scene
 from pipeline.detect.tick import Findings, follow, market_wide, reconsider, window_hours
 from pipeline.notify.routes import route
 from pipeline.store import alerts, notifications
+from pipeline.store.engine import Connection
 from pipeline.store.models import StoredModel
 
 

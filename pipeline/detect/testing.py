@@ -6,12 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import Engine
-
 from pipeline.detect.rules import load_rules
 from pipeline.errors import UsageError
 from pipeline.notify.routes import Delivery, route
 from pipeline.store import alerts, models, notifications, windows
+from pipeline.store.engine import Engine
 from pipeline.types import Severity
 
 
