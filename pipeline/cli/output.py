@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +15,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 JSON = typer.Option(False, "--json", help="Print one JSON document instead of text.")
 
@@ -60,6 +64,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            _RateColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
@@ -70,8 +75,16 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield _plain_progress(what, total)
 
 
+class _RateColumn(ProgressColumn):
+    """What gets done in a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
+
+
 def _plain_progress(what: str, total: int | None) -> Callable[[int], None]:
-    done, told = 0, 0
+    done, told, started = 0, 0, time.monotonic()
 
     def advance(number: int) -> None:
         nonlocal done, told
@@ -79,7 +92,8 @@ def _plain_progress(what: str, total: int | None) -> Callable[[int], None]:
         step = max(1, int(total * PLAIN_STEP)) if total else 10_000
         if done - told >= step or done == total:
             told = done
-            typer.echo(f"{what}: {done}{f' of {total}' if total else ''}", err=True)
+            rate = done / max(time.monotonic() - started, 1e-9)
+            typer.echo(f"{what}: {done}{f' of {total}' if total else ''}, {rate:,.0f}/s", err=True)
 
     return advance
 
@@ -97,7 +111,5 @@ def _cell(value: Any) -> str:
 
 
 def _plain(text: str) -> Any:
-    from rich.text import Text
-
     # feeds are hostile: no terminal escapes, no markup
     return Text("".join(c if c.isprintable() else " " for c in text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -44,15 +45,20 @@ def score(
         if rescore is not None:
             run.enqueue_rescore(line, rescore, days=days)
         waiting, age_s = run.backlog(line, rescore)
-        most = waiting if backlog else min(waiting, limit or line.settings.score_run_stories)
         if not as_json:
             typer.echo(f"{waiting} stories wait, the oldest since {_since(age_s)}", err=True)
+        # what arrives meanwhile belongs to the backlog too
+        most = sys.maxsize if backlog else limit or line.settings.score_run_stories
         started = time.monotonic()
-        with progress("scoring", most) as advance:
-            report = run.score(line, limit=max(most, 1), rescore=rescore, order=order, progress=advance)  # type: ignore[arg-type]
+        with progress("scoring", min(waiting, most)) as advance:
+            report = run.score(line, limit=most, rescore=rescore, order=order, progress=advance)  # type: ignore[arg-type]
         took = time.monotonic() - started
-    report["stories_per_s"] = round(report["scored"] / took, 1) if took else 0.0
-    say(report, as_json)
+        still, age_s = run.backlog(line, rescore)
+    done = report["scored"] + report["apart"]
+    say(
+        {**report, "stories_per_s": round(done / took, 1), "still_waiting": still, "oldest_s": round(age_s)},
+        as_json,
+    )
 
 
 def score_files(
