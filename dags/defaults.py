@@ -54,6 +54,11 @@ def moment(params: dict[str, Any] | None) -> datetime | None:
     return datetime.fromisoformat(given) if given else None
 
 
+def on_gpu(hours: int) -> dict[str, Any]:
+    """Arguments of a task that runs the model, for at most so long."""
+    return {"pool": "gpu", "queue": SETTINGS.gpu_queue, "execution_timeout": timedelta(hours=hours)}
+
+
 def approval(task_id: str, question: str) -> Any:
     """A task that waits for a person's yes in Airflow; a no ends the run without a failure."""
     from airflow.providers.standard.operators.hitl import ApprovalOperator

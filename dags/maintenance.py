@@ -1,10 +1,14 @@
 """
 ### Maintenance: what keeps the line healthy for years
 
-**Runs** every night at 02:15 UTC. Each task is independent; all may run at any time and again.
+**Runs** every night at 02:15 UTC. **Emits** `labels` when there are enough new ones to learn from.
+The tasks are independent of each other; each may run at any time, and again.
 
 - *baselines*: what is usual for each series, from the days before today. Red: alerts are tested against older ones.
 - *tidy*: partitions of the months to come, retention, health of feeds.
+- *watch*: drift, and the accuracy on random labels; the operator is told of what moved much.
+- *queue*: which articles to label next. *labels*: are there enough new ones? Then `retrain` starts.
+- *overlap*: the champion before this one goes on reading beside it, for UNDERTOW_RETRAIN_OVERLAP_DAYS.
 - *back_up*: a dump of the embedded database under UNDERTOW_HOME/backups; `undertow db restore` brings one back.
   Skipped when UNDERTOW_DATABASE_URL names another server, whose administrator does that.
 """
@@ -16,19 +20,20 @@ from typing import Any
 
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
-from defaults import SETTINGS, cron, options
+from defaults import LABELS, SETTINGS, cron, on_gpu, options
 
-from pipeline import run
+from pipeline import labels as labelling
+from pipeline import retrain, run
 
 
 @dag(
     dag_id="maintenance",
     schedule=cron("15 2 * * *"),
     doc_md=__doc__,
-    **options(late_after=timedelta(hours=2)),
+    **options(late_after=timedelta(hours=6)),
 )
 def maintenance() -> None:
-    @task(execution_timeout=timedelta(hours=1))
+    @task
     def baselines() -> dict[str, Any]:
         with run.open_line() as line:
             return run.build_baselines(line)
@@ -38,6 +43,31 @@ def maintenance() -> None:
         with run.open_line() as line:
             return run.maintain(line)
 
+    @task
+    def watch() -> dict[str, Any]:
+        with run.open_line() as line:
+            return labelling.watch(line)
+
+    @task
+    def queue() -> dict[str, int]:
+        with run.open_line() as line:
+            return labelling.fill_queue(line)
+
+    @task(outlets=[LABELS])
+    def labels() -> dict[str, Any]:
+        with run.open_line() as line:
+            found = retrain.enough(line)
+        if not found["enough"]:
+            raise AirflowSkipException(
+                f"{found['new_labels']} new labels, {found['needed']} make it worth it"
+            )
+        return found
+
+    @task(**on_gpu(hours=4))
+    def overlap() -> dict[str, Any]:
+        with run.open_line() as line:
+            return retrain.overlap(line)
+
     @task(execution_timeout=timedelta(hours=2))
     def back_up() -> str:
         from pipeline.store.backup import back_up
@@ -46,9 +76,8 @@ def maintenance() -> None:
             raise AirflowSkipException("the database is looked after elsewhere")
         return str(back_up(SETTINGS, as_of=run.now()))
 
-    tidy()
-    baselines()
-    back_up()
+    for work in (baselines, tidy, watch, queue, labels, overlap, back_up):
+        work()
 
 
 maintenance()

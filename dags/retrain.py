@@ -11,7 +11,7 @@ The champion scores on, untouched, until *promote* switches the alias; `undertow
 - *adapt* lets the encoder read unlabelled articles, when enough have come in since the last time.
 - *train* fine-tunes a candidate. Red: see its log; out of memory: lower UNDERTOW_SCORE_BATCH_STORIES, or use a GPU.
 - *evaluate* compares candidate and champion on the same frozen sets, and writes the report.
-- *gate* ends the run when the candidate is not better everywhere it must be; its reasons are in the report.
+- *gate* writes the report, and ends the run when the candidate is not better everywhere it must be.
 - *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on.
 - *promote* makes the candidate champion; *rescore* reads the last months with it, the newest first.
 """
@@ -22,12 +22,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Metadata, Param, dag, task
-from defaults import LABELS, MODEL, SETTINGS, approval, cron, options
+from defaults import LABELS, MODEL, SETTINGS, approval, cron, on_gpu, options
 
 from pipeline import retrain as steps
 from pipeline import run
-
-on_gpu: dict[str, Any] = {"pool": "gpu", "queue": SETTINGS.gpu_queue, "execution_timeout": timedelta(hours=6)}
 
 
 @dag(
@@ -48,17 +46,17 @@ def retrain() -> None:
         with run.open_line() as line:
             return steps.prepare(line, run_id)
 
-    @task(**on_gpu)
+    @task(**on_gpu(hours=6))
     def adapt(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.adapt(line, run_id)
 
-    @task(**on_gpu)
+    @task(**on_gpu(hours=6))
     def train(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.train(line, run_id)
 
-    @task(**on_gpu)
+    @task(**on_gpu(hours=6))
     def evaluate(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.evaluate(line, run_id)
@@ -73,7 +71,7 @@ def retrain() -> None:
         with run.open_line() as line:
             yield Metadata(MODEL, extra=steps.promote(line, run_id))
 
-    @task(**on_gpu)
+    @task(**on_gpu(hours=6))
     def rescore(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.rescore(line, run_id)

@@ -18,7 +18,7 @@ from typing import Any
 
 from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
-from defaults import ARTICLES, SCORES, SETTINGS, cron, options
+from defaults import ARTICLES, SCORES, SETTINGS, cron, on_gpu, options
 
 from pipeline import run
 
@@ -41,7 +41,7 @@ def score() -> None:
         workers = min(SETTINGS.gpu_slots, -(-waiting // SETTINGS.score_batch_stories))
         return [-(-waiting // workers)] * workers
 
-    @task(pool="gpu", queue=SETTINGS.gpu_queue, execution_timeout=timedelta(hours=2))
+    @task(**on_gpu(hours=2))
     def score(limit: int) -> dict[str, Any]:
         with run.open_line() as line:
             return run.score(line, limit)

@@ -109,10 +109,10 @@ def _database(settings: Settings) -> Finding:
 
 
 def _feeds(settings: Settings) -> Finding:
-    from pipeline.ingest.feeds_file import load_feeds
+    from pipeline.ingest.lists import read_companies, read_feeds
 
-    feeds = load_feeds(settings.feeds_file)
-    return Finding("feeds", "ok", f"{len(feeds)} in {settings.feeds_file.name}")
+    feeds, companies = read_feeds(settings.feeds_file), read_companies(settings.companies_file)
+    return Finding("feeds", "ok", f"{len(feeds)} feeds, {len(companies)} companies on the watch list")
 
 
 def _alerts(settings: Settings) -> Finding:
@@ -130,6 +130,7 @@ def _alerts(settings: Settings) -> Finding:
 
 def _model(settings: Settings) -> Finding:
     from model.errors import ModelError
+    from model.registry import STARTER, verify
     from pipeline import run
     from pipeline.store import models
 
@@ -137,10 +138,11 @@ def _model(settings: Settings) -> Finding:
         with line.engine.connect() as connection:
             champion = models.champion(connection)
         try:
-            version = run.verify_model(line, champion)
+            manifest = verify((run.model_path(line, champion) if champion else None) or STARTER)
         except ModelError as error:
             return Finding("model", "error", str(error), "`undertow models list` shows others")
-    return Finding("model", "ok", version if champion else f"{version} (the starter, until the first score)")
+    note = "" if champion else " (the starter; the first `undertow score` makes it champion)"
+    return Finding("model", "ok", manifest.version + note)
 
 
 def _mail(settings: Settings) -> Finding:
