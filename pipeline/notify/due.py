@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy.engine import Connection, Engine
-
 from pipeline.notify.digest import digest_payload, is_due
 from pipeline.notify.routes import Delivery, Digest, Routing, audience, send_after
 from pipeline.notify.silences import silence_payload
 from pipeline.store import notifications
+from pipeline.store.engine import Connection, Engine
 
 
 def write_due(engine: Engine, routing: Routing, as_of: datetime) -> int:

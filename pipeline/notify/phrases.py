@@ -18,6 +18,7 @@ CAUSES = {
     "backfill": "older articles arrived late in these hours",
     "one_source": "nearly all of it comes from one source",
 }
+TEST = "This is a test, sent by hand: nothing has happened."
 EVENTS = {
     "open": "opened as {severity}",
     "rise": "rose to {severity}",

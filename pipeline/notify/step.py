@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.engine import Connection, Engine
-
 from pipeline.errors import DeliveryError, PermanentDeliveryError
 from pipeline.notify.digest import digest_message
 from pipeline.notify.due import write_due
@@ -22,6 +20,7 @@ from pipeline.notify.sending import Occasion, SlowDown
 from pipeline.notify.view import Envelope
 from pipeline.settings import Settings
 from pipeline.store import notifications
+from pipeline.store.engine import Connection, Engine
 from pipeline.store.notifications import Claim
 from pipeline.types import Report
 

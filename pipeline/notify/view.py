@@ -106,7 +106,7 @@ def alert_view(envelope: Envelope, card: Card, alert: ToldAlert, links: LinkMake
         finding=phrases.finding(card),
         against=phrases.against(card),
         facts=tuple(phrases.facts(card, envelope.zone, [clean(t, 60) for t in alert.stands_for])),
-        cause=phrases.cause(card),
+        cause=phrases.TEST if alert.is_test else phrases.cause(card),
         robustness=phrases.robustness(card),
         narrow=phrases.is_narrow(card),
         stories=tuple(_story(s, card, envelope.zone, say) for s in stories),

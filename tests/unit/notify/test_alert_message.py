@@ -52,7 +52,11 @@ def test_subject_can_be_read_alone(name: str, kind: str, subject: str) -> None:
 
 
 def test_a_test_alert_says_so_first() -> None:
-    assert message("company_crisis", "test", is_test=True).subject.startswith("[Test] Critical · Nordbank")
+    told = message("company_crisis", "test", is_test=True)
+    assert told.subject.startswith("[Test] Critical · Nordbank")
+    assert "nothing has happened" in told.text
+    assert "nothing has happened" in told.html
+    assert "nothing has happened" in json.dumps(told.blocks)
 
 
 def test_text_and_html_tell_the_same() -> None:
