@@ -173,11 +173,19 @@ def sql(
 
 def demo(
     fresh: bool = typer.Option(False, "--fresh", help="Forget the last playing and begin from nothing."),
+    retrain: bool = typer.Option(
+        False, "--retrain", help="After a demo: import its labels, retrain, and see the gate decide."
+    ),
 ) -> None:
     """Play a recorded day through the whole line, with the real Airflow, and show the alert that was delivered.
 
     Example: undertow demo
     """
+    if retrain:
+        from pipeline.demo.learn import learn
+
+        learn()
+        return
     from pipeline.demo.demo import play
 
     play(fresh=fresh)
