@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -113,39 +114,78 @@ def measure(engine: sa.Engine, options: argparse.Namespace) -> None:
     print(
         f"{sizes[0]:,} articles, {sizes[1]:,} stories, {sizes[2]:,} roll-up rows, {sizes[3] / 1e9:.1f} GB\n"
     )
+    busy = os.getloadavg()[0]
     figures = {name: timed(run, options.rounds) for name, run in statements(engine)}
+    print(
+        f"load of the machine {busy:.1f} at the start, {os.getloadavg()[0]:.1f} at the end, {os.cpu_count()} cores"
+    )
     missed = 0
-    for name, (p50, p95) in figures.items():
+    for name, (least, p50, p95) in figures.items():
         target = (
             STORE_TARGET_MS if name.startswith("store") else CHART_TARGET_MS if "chart" in name else TARGET_MS
         )
         missed += p95 > target
         print(
-            f"{name:<48} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   {'' if p95 <= target else f'over {target} ms'}"
+            f"{name:<44} least {least:7.1f}   p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   {'' if p95 <= target else f'over {target} ms'}"
         )
     print(f"\n{len(figures) - missed} of {len(figures)} within target")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
 
 
-def timed(run: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Median and 95th percentile of `run` in milliseconds, after two warm-up runs; over 10 s is given up as 10,000."""
+def timed(run: Callable[[], Any], rounds: int) -> tuple[float, float, float]:
+    """Least, median and 95th percentile of `run` in milliseconds, after two warm-up runs; over 10 s is given up as 10,000."""
     times = []
     try:
         run(), run()
     except OperationalError:
-        return 10_000.0, 10_000.0
+        return 10_000.0, 10_000.0, 10_000.0
     for _ in range(rounds):
         start = time.perf_counter()
         run()
         times.append((time.perf_counter() - start) * 1000)
-    return float(np.percentile(times, 50)), float(np.percentile(times, 95))
+    return min(times), float(np.percentile(times, 50)), float(np.percentile(times, 95))
 
 
 def statements(engine: sa.Engine) -> Iterator[tuple[str, Callable[[], Any]]]:
     for path in sorted((ROOT / "sql" / "queries").glob("*.sql")):
         yield f"question {path.stem}", lambda text=path.read_text(): ask(engine, text)
+    yield from pages(engine)
     yield "store 1,000 scored stories with roll-ups", lambda: store_batch(engine)
+
+
+def pages(engine: sa.Engine) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Each page and API route as a browser gets it, drawn and all: no network, no login."""
+    from fastapi.testclient import TestClient
+
+    from pipeline.desk.app import create_app
+    from pipeline.settings import Settings
+
+    browser = TestClient(
+        create_app(engine, Settings(desk_secret="bench", _env_file=None)), base_url="http://127.0.0.1"
+    )
+    with engine.connect() as connection:
+        company = connection.scalar(sa.text("select id from series where company_id = 250"))
+        alert, story = (
+            connection.scalar(sa.text(f"select max(id) from {table}")) for table in ("alerts", "stories")
+        )
+    everything = "/api/v1/series/1/chart"
+    paths = {
+        "overview": "/", "series, all companies": "/series", "series, one company": f"/series/{company}",
+        "chart, one company, 30 days": f"/api/v1/series/{company}/chart?range=30d",
+        "everything, 24 hours by hours": f"{everything}?range=24h", "everything, 2 years": f"{everything}?range=2y",
+        "stories": "/stories", "stories, words": "/stories?q=profit+warning", "stories, rare words": "/stories?q=%22audit+questions%22+deposits",
+        "stories, one company, negative": "/stories?company=250&sentiment=negative", "stories, one topic": "/stories?topic=energy",
+        "stories, one outlet": "/stories?source=Quill+Markets", "stories, a sector a year ago": "/stories?sector=Banks&until=2025-11-01T00:00",
+        "story": f"/stories/{story}", "alerts": "/alerts", "alert": f"/alerts/{alert}", "label": "/label", "models": "/models", "feeds": "/feeds",
+    }  # fmt: skip
+    for name, path in paths.items():
+        yield f"page {name}", lambda path=path: get(browser, path)
+
+
+def get(browser: Any, path: str) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 200, (path, answer.status_code, answer.text[:300])
 
 
 def ask(engine: sa.Engine, text: str) -> list[Any]:
@@ -169,7 +209,7 @@ def store_batch(engine: sa.Engine) -> None:
         for table, columns in copies.items():
             connection.execute(
                 sa.text(
-                    f"insert into {table} select story_id, {columns} from {table}"  # noqa: S608
+                    f"insert into {table} select story_id, {columns} from {table}"
                     f" where model_version_id = 2 and story_id in ({newest})"
                 )
             )

@@ -1,8 +1,11 @@
 -- Mentions, scores by the champion of the time (the present one re-scored the last 90 days), and what was counted.
 
 insert into mentions (article_id, company_id, relevance, in_title, hits, spans)
-select article.id, story.ticker_id, 0.9, true, 2, '[[0, 8]]'::jsonb
-from articles as article join made_stories as story on story.id = article.story_id
+select article.id, story.ticker_id, 0.9, true, 1, jsonb_build_array(jsonb_build_array(
+         position(company.name in article.title) - 1, position(company.name in article.title) - 1 + length(company.name)))
+from articles as article
+join made_stories as story on story.id = article.story_id
+join companies as company on company.id = story.ticker_id
 union all
 select article.id, second.company_id, 0.3, false, 1, '[]'::jsonb
 from articles as article
@@ -61,6 +64,10 @@ select rebuild_sentiment_rollups('-infinity');
 insert into windows (series_id, model_version_id, window_start, negative, other)
 select series_id, model_version_id, start_at, negative, neutral + positive from sentiment_rollups where span_minutes = 15;
 
+-- Unit vectors with two equal parts, each at a place that its text decides (a839: 0.7071 as little-endian float16).
 insert into story_vectors (story_id, model_version_id, vector)
-select id, 2, decode(repeat(lpad(to_hex(12000 + (id % 2400)::integer), 4, '0'), 384), 'hex')
-from stories where available_at >= pg_temp.moment() - interval '2 days';
+select id, 2, overlay(overlay(decode(repeat('00', 768), 'hex') placing decode('a839', 'hex') from 1 + 2 * first)
+                      placing decode('a839', 'hex') from 385 + 2 * second)
+from stories
+cross join lateral (select (hashtext(split_part(title, ' ', 3)) & 65535) % 192, (hashtext(right(text, 20)) & 65535) % 192) as place (first, second)
+where available_at >= pg_temp.moment() - interval '2 days';

@@ -87,23 +87,24 @@ def topic_title(name: str) -> str:
     return TOPIC_TITLES.get(name, name.replace("_", " "))
 
 
-def marked(text: str, companies: Sequence[dict[str, Any]]) -> Markup:
-    """`text` with the mentions of companies marked by the verdict for each; spans are [start, end) into it."""
-    spans = [(start, end, c) for c in companies for start, end in _spans(c.get("spans"), len(text))]
+def marked(text: str, companies: Sequence[dict[str, Any]], start: int = 0, end: int | None = None) -> Markup:
+    """text[start:end] with the mentions of companies marked by the verdict for each; spans are [start, end) of `text`."""
+    end = len(text) if end is None else min(end, len(text))
+    spans = [(a, b, c) for c in companies for a, b in _spans(c.get("spans"), end)]
     spans.sort(key=lambda span: span[:2])
     parts: list[Markup] = []
-    place = 0
-    for start, end, company in spans:
-        if start < place:
+    place = start
+    for a, b, company in spans:
+        if a < place:
             continue
         parts += [
-            Markup.escape(text[place:start]),
+            Markup.escape(text[place:a]),
             Markup('<mark class="{}" title="{}">{}</mark>').format(
-                company.get("sentiment") or "neutral", company.get("name") or "", text[start:end]
+                company.get("sentiment") or "neutral", company.get("name") or "", text[a:b]
             ),
         ]
-        place = end
-    return Markup("").join([*parts, Markup.escape(text[place:])])
+        place = b
+    return Markup("").join([*parts, Markup.escape(text[place:end])])
 
 
 def _spans(value: Any, length: int) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, HTTPException, Query
 from fastapi.responses import JSONResponse, Response
 
-from pipeline.desk.context import Ask, BigId, Plain, checks_form, needs
+from pipeline.desk.context import Ask, BigId, Plain, SmallId, checks_form, needs
 from pipeline.notify.card import read_card
 from pipeline.store import desk_alerts, desk_series
 from pipeline.store.alerts import silence

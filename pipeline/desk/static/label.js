@@ -5,7 +5,7 @@
   const source = document.getElementById("items");
   if (!root || !source || !root.dataset.may) return;
   const KEYS = { 1: "negative", n: "negative", 2: "neutral", 0: "neutral", 3: "positive", p: "positive" };
-  const AHEAD = 6; // fetch more when fewer wait: a fetch takes less than the six keys do
+  const AHEAD = 15; // fetch more when fewer wait: a fetch takes less time than so many keys
   const card = root.querySelector(".card");
   if (!card) return;
   const form = card.querySelector("form"), status = root.querySelector(".session");
@@ -20,7 +20,7 @@
     const item = items[0];
     if (!item) {
       card.hidden = true;
-      status.textContent = `Nothing waits any more. ${labelled} labelled.`;
+      status.textContent = fetching ? "Fetching more…" : `Nothing waits any more. ${labelled} labelled.`;
       return;
     }
     card.hidden = false;
@@ -113,7 +113,6 @@
     const query = new URLSearchParams(root.dataset.company ? { company: root.dataset.company } : {});
     for (const item of [...items, ...done.slice(-40).map((entry) => entry.item)]) query.append("shown", item.article_id);
     try {
-      await sending;
       const more = await (await fetch(`${Desk.base}/label/next?${query}`)).json();
       const known = new Set(items.map((item) => item.article_id));
       const fresh = more.filter((item) => !known.has(item.article_id));
@@ -125,6 +124,7 @@
       say("The queue does not answer; what you labelled is stored.");
     } finally {
       fetching = false;
+      if (!items.length) show();
     }
   }
 

@@ -1,0 +1,188 @@
+"""The desk in a real browser: labelling from the keyboard, a mail's link to its acknowledgement, a bad feed and a good one."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import uvicorn
+from desk_market import KEY, fill, one, settings
+from sqlalchemy import Engine
+
+from pipeline.desk.app import create_app
+from pipeline.notify.links import Links
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="no Chromium on this machine: install it (Debian: chromium) to run the browser tests",
+    ),
+]
+FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>Harbour Gazette</title><link>http://127.0.0.1/</link>
+<item><guid>1</guid><title>Harbour dues rise by a tenth</title><link>http://127.0.0.1/1</link><description>From spring on.</description></item>
+</channel></rss>"""
+
+
+@pytest.fixture(scope="module")
+def feed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Serves a good feed and a page that is none; gives its port."""
+    folder = tmp_path_factory.mktemp("feeds")
+    (folder / "good.xml").write_text(FEED)
+    (folder / "page.html").write_text("<!doctype html><html><title>No feed</title><p>Nothing.</html>")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def desk(module_engine: Engine, feed_server: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running desk over a small market."""
+    fill(module_engine, stories=1500, days=20)
+    own = settings(tmp_path_factory.mktemp("desk"), fetch_allow_private=(f"127.0.0.1:{feed_server}",))
+    server = uvicorn.Server(uvicorn.Config(create_app(module_engine, own), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A page whose console must stay silent: a refused script or style would speak there."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 850})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    assert not [words for words in said if "400 (Bad Request)" not in words]
+
+
+def test_label_twenty_by_keyboard(desk: str, page: Any, module_engine: Engine) -> None:
+    mine = "select count(*) from labels where labelled_by = 'local' and retracted_at is null"
+    page.goto(f"{desk}/label")
+    root = page.locator("#labeller")
+    shown = []
+    for number in range(20):
+        shown.append(root.get_attribute("data-article"))
+        page.keyboard.press("123np0"[number % 6])
+        wait_until(lambda last=shown[-1]: root.get_attribute("data-article") != last)
+    assert len(set(shown)) == 20
+    page.wait_for_function("document.querySelector('.session').textContent.startsWith('20 labelled')")
+    wait_until(lambda: one(module_engine, mine) == 20)
+    page.keyboard.press("u")
+    wait_until(lambda: one(module_engine, mine) == 19)
+    assert root.get_attribute("data-article") == shown[-1]
+    page.keyboard.press("s")
+    wait_until(
+        lambda: one(module_engine, "select count(*) from label_queue where 'local' = any(skipped_by)") == 1
+    )
+    stored = "select sentiment from labels where article_id = :a and labelled_by = 'local' and retracted_at is null"
+    verdicts = {
+        "1": "negative",
+        "2": "neutral",
+        "3": "positive",
+        "n": "negative",
+        "p": "positive",
+        "0": "neutral",
+    }
+    for number, article in enumerate(shown[:19]):
+        assert one(module_engine, stored, a=int(article)) == verdicts["123np0"[number % 6]]
+
+
+def test_company_by_company(desk: str, page: Any, module_engine: Engine) -> None:
+    page.goto(f"{desk}/label")
+    page.keyboard.press("c")
+    article = page.locator("#labeller").get_attribute("data-article")
+    companies = one(module_engine, "select count(*) from mentions where article_id = :a", a=int(article))
+    for _ in range(1 + companies):
+        assert page.locator("#labeller").get_attribute("data-article") == article
+        page.keyboard.press("1")
+    said = (
+        "select count(*) from labels where article_id = :a and labelled_by = 'local' and target = 'company'"
+    )
+    wait_until(lambda: one(module_engine, said, a=int(article)) == companies)
+    assert page.locator("#labeller").get_attribute("data-article") != article
+
+
+def test_from_the_mail_to_acknowledge(desk: str, page: Any, module_engine: Engine) -> None:
+    alert = one(module_engine, "select min(id) from alerts where state = 'firing'")
+    page.goto(Links(desk, KEY).feedback(alert, "acknowledge", "risk-desk", datetime.now(UTC)))
+    assert one(module_engine, "select acknowledged_by from alerts where id = :a", a=alert) is None
+    page.get_by_role("button", name="Take this alert").click()
+    page.get_by_text("You have taken this alert").wait_for()
+    assert one(module_engine, "select acknowledged_by from alerts where id = :a", a=alert) == "risk-desk"
+    page.get_by_role("link", name="See the alert").click()
+    assert page.get_by_text("Taken by risk-desk").is_visible()
+
+
+def test_a_bad_feed_and_a_good_one(desk: str, page: Any, feed_server: int, module_engine: Engine) -> None:
+    page.goto(f"{desk}/feeds")
+    page.get_by_label("Address").fill(f"http://127.0.0.1:{feed_server}/page.html")
+    page.get_by_role("button", name="Look at it").click()
+    assert page.get_by_role("alert").is_visible()
+    page.get_by_label("Address").fill(f"http://127.0.0.1:{feed_server}/good.xml")
+    page.get_by_role("button", name="Look at it").click()
+    assert page.get_by_role("heading", name="Harbour Gazette").is_visible()
+    page.get_by_label("Short name").fill("harbour-gazette")
+    page.get_by_role("button", name="Add it").click()
+    page.get_by_role("heading", name="harbour-gazette").wait_for()
+    assert one(module_engine, "select origin from feeds where name = 'harbour-gazette'") == "desk"
+
+
+def test_first_page_is_drawn_and_fits_a_phone(desk: str, chromium: Any) -> None:
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+        page = context.new_page()
+        for path in ("/", "/series/30", "/stories", "/alerts", "/alerts/1", "/label", "/models", "/feeds"):
+            page.goto(desk + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+        page.goto(desk + "/")
+        page.locator(".chart canvas").first.wait_for()
+        assert page.locator(".chart canvas").count() == 2
+        context.close()
+
+
+def test_chart_is_read_by_keyboard(desk: str, page: Any) -> None:
+    page.goto(f"{desk}/series/30")
+    page.locator(".chart canvas").first.wait_for()
+    page.locator(".chart").first.focus()
+    page.keyboard.press("ArrowLeft")
+    before = page.locator(".readout").text_content()
+    page.keyboard.press("ArrowLeft")
+    wait_until(lambda: page.locator(".readout").text_content() != before)
+    page.keyboard.press("Enter")
+    page.locator("#then h3").wait_for()
+
+
+def wait_until(true: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
