@@ -66,29 +66,19 @@ def save(columns: list[str], rows: list[tuple[Any, ...]], *, csv: Path | None, p
 
 def open_psql(settings: Settings, *, write: bool = False) -> int:
     """Run psql on the database in force until it ends; its exit status."""
-    url = _checked_url(settings).replace("postgresql+psycopg2://", "postgresql://")
-    environment = {**os.environ, "PGOPTIONS": SEARCH_PATH if write else f"{SEARCH_PATH} {READ_ONLY}"}
+    address, secret = server.without_password(_checked_url(settings))
+    options = SEARCH_PATH if write else f"{SEARCH_PATH} {READ_ONLY}"
     psql = shutil.which("psql") or str(server.binaries() / "psql")
-    command = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *_without_password(url, environment)]
+    command = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", address]
     if sys.stdin.isatty() and not shutil.which("psql") and (rlwrap := shutil.which("rlwrap")):
         command = [rlwrap, *command]  # the wheel's psql has no line editing
-    return subprocess.run(command, env=environment).returncode
+    return subprocess.run(command, env={**os.environ, **secret, "PGOPTIONS": options}).returncode
 
 
 def _checked_url(settings: Settings) -> str:
     url = server.database_url(settings)
     migrate.check(url)
     return url
-
-
-def _without_password(url: str, environment: dict[str, str]) -> list[str]:
-    """psql's argument for `url`; the password moves to the environment, where no process list shows it."""
-    from sqlalchemy.engine import make_url
-
-    parsed = make_url(url)
-    if parsed.password:
-        environment["PGPASSWORD"] = str(parsed.password)
-    return [parsed.set(password=None).render_as_string()]
 
 
 def _hint(error: psycopg2.Error) -> str:

@@ -6,7 +6,6 @@ import os
 import subprocess
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import ServerError
 from pipeline.settings import Settings
@@ -44,19 +43,15 @@ def restore(settings: Settings, dump: Path) -> str:
 
 
 def _run(program: str, url: str, *arguments: str) -> None:
-    """One of PostgreSQL's tools; the password goes by its environment, where no process list shows it."""
-    parts = urlsplit(url)
-    environment = {
-        **os.environ,
-        "PGHOST": parts.hostname or "",
-        "PGPORT": str(parts.port or 5432),
-        "PGUSER": unquote(parts.username or ""),
-        "PGPASSWORD": unquote(parts.password or ""),
-    }
-    database = parts.path.lstrip("/")
-    command = [str(server.binaries() / program), f"--dbname={database}", *arguments]
+    address, secret = server.without_password(url)
+    command = [str(server.binaries() / program), f"--dbname={address}", *arguments]
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o077
+        command,
+        env={**os.environ, **secret},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        umask=0o077,
     )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]

@@ -1,0 +1,163 @@
+"""The commands of the machine, as people type them: what they print, what they exit with, and no traceback ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.store.server import Server
+
+UNDERTOW = str(Path(sys.executable).with_name("undertow"))
+
+
+def undertow(*words: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **{f"UNDERTOW_{name}": value for name, value in settings.items()}}
+    done = subprocess.run([UNDERTOW, *words], env=environment, capture_output=True, text=True, input=stdin)
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A home whose embedded database is migrated."""
+    home = tmp_path_factory.mktemp("home")
+    assert undertow("db", "migrate", HOME=str(home)).returncode == 0
+    yield str(home)
+    Server(home / "postgres").stop()
+
+
+def test_migrate_says_what_it_did_and_then_that_there_is_nothing_to_do(home: str) -> None:
+    assert "nothing to do" in undertow("db", "migrate", HOME=home).stdout
+    assert json.loads(undertow("db", "migrate", "--json", HOME=home).stdout)["changed"] is False
+
+
+def test_sql_answers_as_table_json_csv_and_parquet(home: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    statement = "select n, '50%' as share from generate_series(1, 3) as n"
+    assert "50%" in undertow("sql", statement, HOME=home).stdout
+    assert json.loads(undertow("sql", statement, "--json", HOME=home).stdout)[2] == {"n": 3, "share": "50%"}
+    for name, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        undertow("sql", statement, f"--{name}", str(tmp_path / f"x.{name}"), HOME=home)
+        assert list(read(tmp_path / f"x.{name}")["n"]) == [1, 2, 3]
+
+
+def test_sql_changes_nothing_unless_told_so(home: str) -> None:
+    statement = "insert into host_states values ('h', now(), 'test') returning host"
+    refused = undertow("sql", statement, HOME=home)
+    assert refused.returncode == 2
+    assert "--write allows it" in refused.stderr
+    assert "h" in undertow("sql", "--write", statement, HOME=home).stdout
+
+
+def test_sql_without_a_statement_is_psql(home: str) -> None:
+    done = undertow("sql", stdin="select 'from ' || 'psql' as word;", HOME=home)
+    assert done.returncode == 0
+    assert "from psql" in done.stdout
+    assert undertow("sql", stdin="create table x (n int);", HOME=home).returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sql", "selec 1"), 'syntax error at or near "selec"'),
+        (("sql", "select 1", "--csv", "a", "--json"), "exclude each other"),
+        (("sql", "--json"), "needs a statement"),
+        (("sql", "select 1", "--csv", "/no/such/folder/x.csv"), "cannot write"),
+        (("db", "restore", "/no/such.dump"), "is no file"),
+    ],
+)
+def test_mistakes_are_one_line(home: str, words: tuple[str, ...], says: str) -> None:
+    done = undertow(*words, HOME=home)
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_backup_comes_back_and_what_was_there_is_kept(home: str) -> None:
+    undertow("sql", "--write", "insert into host_states values ('kept', now(), 'test')", HOME=home)
+    dump = undertow("db", "backup", HOME=home).stdout.strip()
+    assert Path(dump).stat().st_mode & 0o077 == 0
+    undertow("sql", "--write", "delete from host_states", HOME=home)
+    restored = undertow("db", "restore", dump, HOME=home)
+    assert "undertow_before_" in restored.stdout
+    assert "kept" in undertow("sql", "select host from host_states", HOME=home).stdout
+
+
+def test_the_doctor_says_how_to_mend(home: str) -> None:
+    findings = {f["what"]: f for f in json.loads(undertow("doctor", "--json", HOME=home).stdout)}
+    assert findings["database"]["verdict"] == "ok"
+    assert findings["mail"]["advice"]
+    assert all(finding["advice"] for finding in findings.values() if finding["verdict"] != "ok")
+
+
+def test_the_doctor_finds_what_is_broken(home: str, tmp_path: Path) -> None:
+    (tmp_path / "feeds.toml").write_text('[[feeds]]\nname = "Not A Name"\nurl = "ftp://x"\n')
+    done = undertow(
+        "doctor", HOME=home, FEEDS_FILE=str(tmp_path / "feeds.toml"), SMTP_HOST="127.0.0.1", SMTP_PORT="1"
+    )
+    assert done.returncode == 1
+    bad = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
+    assert any("feeds" in line for line in bad)
+    assert any("mail" in line and "does not answer" in line for line in bad)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "says"),
+    [
+        ({"DATABASE_URL": "postgresql://u:hush-hush@127.0.0.1:1/x"}, 1, "UNDERTOW_DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://u:hush-hush@h/x"}, 2, "only postgresql://"),
+        ({"DATABASE_URL": "no address"}, 2, "not a database address"),
+        ({"DATABASE_ULR": "x"}, 2, "did you mean UNDERTOW_DATABASE_URL"),
+        ({"AIRFLOW_PORT": "99999", "GPU_SLOTS": "none"}, 2, "2 mistakes"),
+        ({"HOME": "/proc/nowhere"}, 1, "set UNDERTOW_HOME"),
+    ],
+)
+def test_wrong_settings_are_told_in_words(settings: dict[str, str], status: int, says: str) -> None:
+    done = undertow("db", "migrate", **settings)
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr
+    assert "hush-hush" not in done.stderr
+
+
+def test_a_schema_newer_than_the_code_is_refused(home: str) -> None:
+    undertow("sql", "--write", "update alembic_version set version_num = '9999'", HOME=home)
+    try:
+        for words in (("sql", "select 1"), ("db", "migrate")):
+            done = undertow(*words, HOME=home)
+            assert done.returncode == 2
+            assert "update the code" in done.stderr
+    finally:
+        import psycopg2
+
+        connection = psycopg2.connect(
+            Server(Path(home) / "postgres").url("undertow").replace("+psycopg2", "")
+        )
+        with connection, connection.cursor() as cursor:
+            from pipeline.store import migrate
+
+            cursor.execute("update alembic_version set version_num = %s", (migrate.head(),))
+        connection.close()
+
+
+def test_up_refuses_a_chosen_port_that_is_taken(home: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = str(somebody.getsockname()[1])
+        done = undertow("up", "--detach", HOME=home, AIRFLOW_PORT=port)
+    assert done.returncode == 2
+    assert f"port {port} is taken" in done.stderr
+
+
+def test_status_of_a_system_that_is_down(tmp_path: Path) -> None:
+    done = undertow("status", HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "make up" in done.stdout
+    assert json.loads(undertow("status", "--json", HOME=str(tmp_path)).stdout)["well"] is False
+    assert "Nothing was running" in undertow("down", HOME=str(tmp_path)).stdout
