@@ -16,8 +16,6 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from pipeline.desk import api, exports
@@ -37,6 +35,7 @@ from pipeline.desk.visitors import (
 from pipeline.errors import DatabaseError, UndertowError, UsageError, redact
 from pipeline.settings import Settings
 from pipeline.store.desk_access import find_user
+from pipeline.store.engine import DataError, Engine
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import AfterValidator
-from sqlalchemy.engine import Connection, Engine
 
 from pipeline import run
 from pipeline.desk.sessions import Attempts, Session, form_token, is_form_token
@@ -26,7 +25,7 @@ from pipeline.errors import UsageError
 from pipeline.notify.key import signing_key
 from pipeline.settings import Settings
 from pipeline.store.desk_access import audit
-from pipeline.store.engine import database_errors
+from pipeline.store.engine import Connection, Engine, database_errors
 
 HERE = Path(__file__).parent
 PAGE_ROWS = 50

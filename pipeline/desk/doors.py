@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import Connection, Engine
-
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
+from pipeline.store.engine import Connection, Engine
 
 
 def check_feed(settings: Settings, url: str, *, as_of: datetime) -> dict[str, Any]:

@@ -6,13 +6,12 @@ import errno
 import socket
 from collections.abc import Callable
 
-from sqlalchemy.engine import Engine
-
 from pipeline.desk.app import create_app
 from pipeline.desk.visitors import is_loopback
 from pipeline.errors import ConfigurationError, PortTaken
 from pipeline.settings import Settings
 from pipeline.store.desk_access import list_users
+from pipeline.store.engine import Engine
 
 
 def serve_desk(engine: Engine, settings: Settings, *, say: Callable[[str], None]) -> None:

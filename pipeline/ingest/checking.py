@@ -17,9 +17,8 @@ from pipeline.ingest.parse_pool import ParsePool
 from pipeline.store import feeds
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Row
-
     from pipeline.settings import Settings
+    from pipeline.store.engine import Connection, Row
 
 POLLS_SHOWN = 10
 

@@ -15,7 +15,7 @@ from pipeline.ingest.stories import shingles
 from pipeline.store import companies, stories
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from pipeline.store.engine import Connection, Engine
 
 # Articles per transaction; others wait for the grouping lock meanwhile, about 0.5 s.
 BATCH = 1_000

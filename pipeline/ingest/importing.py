@@ -22,7 +22,7 @@ from pipeline.store import articles, feeds, staging, stories
 from pipeline.types import Report
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from pipeline.store.engine import Connection, Engine
 
 STAGE_ROWS = 2_000
 STORE_ROWS = 2_000

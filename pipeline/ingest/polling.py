@@ -25,9 +25,8 @@ from pipeline.store import articles, feeds
 from pipeline.types import Report
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
-
     from pipeline.settings import Settings
+    from pipeline.store.engine import Connection, Engine
 
 # Between two requests to one host, seconds: several feed hosts answer 429 to more.
 HOST_PAUSE_S = 1.0

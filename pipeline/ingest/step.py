@@ -22,9 +22,8 @@ from pipeline.ingest.upkeep import feed_health, prune
 from pipeline.store import companies, feeds
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from pipeline.settings import Settings
+    from pipeline.store.engine import Engine
 
 __all__ = [
     "due_shards",

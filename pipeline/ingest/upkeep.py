@@ -12,9 +12,8 @@ from pipeline.ingest.stories import WINDOW
 from pipeline.store import feeds, stories
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from pipeline.settings import Settings
+    from pipeline.store.engine import Engine
 
 # Polls feed the health rules (14 days) and the desk's history.
 KEEP_POLLS = timedelta(days=30)

@@ -8,13 +8,13 @@ from functools import cache
 from importlib.resources import files
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.engine import Connection, Engine, Row, make_url
+from sqlalchemy.exc import ArgumentError, DataError, OperationalError
 
 from pipeline.errors import ConfigurationError, DatabaseUnavailable, WrongCredentials, redact
 
 # Other rooms name the types from here: SQLAlchemy itself stays in this one.
-__all__ = ["Connection", "Engine", "create_engine", "database_errors", "read_sql", "sql"]
+__all__ = ["Connection", "DataError", "Engine", "Row", "create_engine", "database_errors", "read_sql", "sql"]
 
 # A step holds one connection, ingest a few: more would only queue inside Postgres on a small machine.
 POOL_SIZE = 5

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path
 from fastapi.responses import Response
-from sqlalchemy.engine import Connection
 
 from pipeline.desk import doors
 from pipeline.desk.context import Ask, Plain, checks_form, needs
 from pipeline.store import desk_models
 from pipeline.store.desk_rows import Row
+from pipeline.store.engine import Connection
 
 router = APIRouter()
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from sqlalchemy.engine import Connection
 
 from pipeline.desk.charts import spark
 from pipeline.desk.context import Ask, Asked
 from pipeline.notify.card import read_card
 from pipeline.store import desk_alerts, desk_series, desk_stories
 from pipeline.store.desk_rows import Row
+from pipeline.store.engine import Connection
 
 router = APIRouter()
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.engine import Connection
 
 from pipeline.desk.charts import DEFAULT_RANGE, RANGES, chart, floor, read_counts
 from pipeline.desk.context import Ask, Asked, Moment, SmallId
 from pipeline.desk.pages.overview import add_sparks
 from pipeline.store import desk_alerts, desk_series, desk_stories
 from pipeline.store.desk_rows import Row
+from pipeline.store.engine import Connection
 
 router = APIRouter()
 
