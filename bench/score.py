@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -105,29 +106,52 @@ def read_texts(number: int, data: Path | None) -> list[str]:
 
 @dataclass
 class Engine:
+    """One engine in a process of its own: none inherits the allocator settings or the threads of another."""
+
     name: str
-    run: engines.Score
-    classifier: Classifier | None
+    process: Any
+    pipe: Any
+    is_ours: bool
     texts: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
-    verdicts: list[Any] = field(default_factory=list)
+    verdicts: list[tuple[tuple[float, ...], dict[str, float]]] = field(default_factory=list)
 
     def take(self, texts: Sequence[str]) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        found = self.run(texts)
-        self.wall_s += time.perf_counter() - wall
-        self.cpu_s += time.process_time() - cpu
+        self.pipe.send(texts)
+        wall_s, cpu_s, verdicts = self.pipe.recv()
+        self.wall_s += wall_s
+        self.cpu_s += cpu_s
         self.texts += len(texts)
-        self.verdicts += found if self.classifier else []
+        self.verdicts += verdicts
+
+
+def serve(name: str, threads: int, pipe: Any) -> None:
+    """The process of an engine: says whether it can run, then answers texts with times and verdicts until None."""
+    torch.set_num_threads(threads)
+    try:
+        run, classifier = engines.build(name)
+    except ImportError as error:
+        pipe.send(f"left out, {error}")
+        return
+    run(["Acme shares plunge after a profit warning"] * 64)
+    pipe.send(None)
+    while (texts := pipe.recv()) is not None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        found = run(texts)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        pipe.send((wall, cpu, [(tuple(v.sentiment), dict(v.topics)) for v in found] if classifier else []))
 
 
 def compare_engines(texts: Sequence[str], options: argparse.Namespace) -> None:
-    taking_turns = list(load_engines(options.engines, texts))
+    taking_turns = list(start_engines(options.engines))
     for start in range(0, len(texts), options.piece):
         piece = texts[start : start + options.piece]
         for engine in taking_turns:
-            engine.take(piece if engine.classifier else piece[:: options.every])
+            engine.take(piece if engine.is_ours else piece[:: options.every])
+    for engine in taking_turns:
+        engine.pipe.send(None)
+        engine.process.join()
     by_name = {engine.name: engine for engine in taking_turns}
     reference = by_name.get("torch-fp32")
     print(
@@ -145,15 +169,17 @@ def compare_engines(texts: Sequence[str], options: argparse.Namespace) -> None:
         )
 
 
-def load_engines(names: Sequence[str], texts: Sequence[str]) -> Iterator[Engine]:
+def start_engines(names: Sequence[str]) -> Iterator[Engine]:
     for name in names:
-        try:
-            engine = Engine(name, *engines.build(name))
-        except ImportError as error:
-            print(f"{name}: left out, {error}")
-            continue
-        engine.run(texts[:64])
-        yield engine
+        ours, theirs = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(
+            target=serve, args=(name, torch.get_num_threads(), theirs), daemon=True
+        )
+        process.start()
+        if refused := ours.recv():
+            print(f"{name}: {refused}")
+        else:
+            yield Engine(name, process, ours, name in engines.OURS)
 
 
 def faster(engine: Engine, peer: Engine | None, clock: str) -> str:
@@ -163,12 +189,12 @@ def faster(engine: Engine, peer: Engine | None, clock: str) -> str:
 
 
 def agreement(engine: Engine, reference: Engine | None) -> str:
-    if reference is None or engine.classifier is None or engine is reference:
+    if reference is None or not engine.is_ours or engine is reference:
         return ""
     pairs = list(zip(engine.verdicts, reference.verdicts, strict=True))
-    same = sum(a.sentiment.label == b.sentiment.label for a, b in pairs) / len(pairs)
-    sentiment = [abs(x - y) for a, b in pairs for x, y in zip(a.sentiment, b.sentiment, strict=True)]
-    topics = [abs(a.topics[t] - b.topics[t]) for a, b in pairs for t in b.topics]
+    same = sum(a.index(max(a)) == b.index(max(b)) for (a, _), (b, _) in pairs) / len(pairs)
+    sentiment = [abs(x - y) for (a, _), (b, _) in pairs for x, y in zip(a, b, strict=True)]
+    topics = [abs(a[t] - b[t]) for (_, a), (_, b) in pairs for t in b]
     beyond = sum(d > 0.01 for d in sentiment) / len(sentiment)
     return f"{same:.2%} same, largest difference {max(sentiment):.4f} (topics {max(topics):.4f}), {beyond:.2%} beyond 0.01"
 
@@ -192,15 +218,13 @@ def measure_share(texts: Sequence[str], rounds: int = 3) -> None:
     attention = layers * 4 * h * sum(n * n for n in lengths.values())
     forward = products = 0.0
     with torch.inference_mode():
-        for _ in range(rounds + 1):
-            a, b = forward, products
-            forward += clock(lambda: [classifier._encode(*batch) for batch in batches])
-            products += clock(
+        for turn in range(rounds + 1):
+            passed = clock(lambda: [classifier._encode(*batch) for batch in batches])
+            bare = clock(
                 lambda: multiply(classifier.batch_tokens, h, i, layers, len(batches), classifier.dtype)
             )
-            if a == b == 0.0:
-                forward = products = 0.0  # the first round warms up
-                a = b = -1.0
+            if turn:  # the first one warms up
+                forward, products = forward + passed, products + bare
     rate = rounds * 2 * len(batches) * classifier.batch_tokens * layers * (4 * h * h + 2 * h * i) / products
     reached = rounds * (dense + attention) / forward
     print(
@@ -280,9 +304,7 @@ def measure_database(texts: Sequence[str], options: argparse.Namespace) -> None:
                     connection.execute(sa.text("select story_id from score_queue order by id desc")).scalars()
                 )
                 stories = list(scores.read_waiting(connection, ids))
-            alone = clock(
-                lambda stories=stories: [classify(stories[n : n + 512]) for n in range(0, len(stories), 512)]
-            )
+            alone = clock(lambda stories=stories: classify(stories))
             whole = drain(512)
             if turn:  # the first one warms up
                 in_memory, in_database = in_memory + alone, in_database + whole

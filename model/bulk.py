@@ -100,6 +100,9 @@ class FileScorer:
     """A loaded model that scores one file after another; what a worker process or a Ray actor holds."""
 
     def __init__(self, options: Options) -> None:
+        from model.threads import share_cores
+
+        share_cores()
         import torch
 
         from model.inference import Classifier

@@ -24,6 +24,9 @@ class StoryClassifier:
     @classmethod
     def load(cls, path: Path | None, *, device: str, dtype: str, compile: bool = False) -> StoryClassifier:
         """Loads a model directory (None: the starter). Raises model.errors.ModelError if its files do not verify."""
+        from model.threads import share_cores
+
+        share_cores()
         from model.inference import Classifier
 
         return cls(Classifier.load(path, device=device, dtype=dtype, compile=compile))

@@ -1,0 +1,24 @@
+"""The model behind scoring: loaded so that it leaves the cores to others while it waits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_waiting_threads_sleep_unless_the_operator_says_otherwise(monkeypatch):
+    # in a process of its own: the policy is read once, when torch is loaded
+    script = (
+        "import os, sys\n"
+        "from pipeline.score.classifier import StoryClassifier\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.modules['model.inference'] = None  # stops the load after the policy is set\n"
+        "try:\n    StoryClassifier.load(None, device='cpu', dtype='auto')\n"
+        "except ImportError:\n    print(os.environ['OMP_WAIT_POLICY'])\n"
+    )
+    said = lambda: (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    )  # noqa: E731
+    assert said() == "PASSIVE\n"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert said() == "ACTIVE\n"
