@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from pipeline import run
 from pipeline.errors import UsageError
 from pipeline.label.dataset import choose_frozen, make_dataset, merge_labels
 from pipeline.label.gate import Verdict, decide
+from pipeline.rehearse import overlap as overlap
+from pipeline.rehearse import rehearse
 from pipeline.run import Line, ensure_champion, now
 from pipeline.store import models, notifications, retrainings
 from pipeline.store.retrainings import Retraining
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 # Unlabelled stories since the last adaptation from which adapting again pays, and the most that are read: masked words
 # taught a MiniLM nothing measurable from fewer, and 100,000 texts take hours on two cores.
 ADAPT_LEAST, ADAPT_MOST = 20_000, 100_000
-# History that a challenger reads before the gate decides, days, and the most stories of it, newest first; of these days
-# the last ones are replayed, the ones before make the first baseline (a series learns for 14 days).
-REHEARSED_DAYS, REHEARSED_MOST, REPLAYED_DAYS = 35, 20_000, 14
 
 
 def enough(line: Line, *, force: bool = False) -> dict[str, Any]:
@@ -135,7 +133,7 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
     A challenger that passes so far reads the last weeks, so that its alerts can be replayed and what is usual under it
     is known at the moment of the switch: no alert fires because of it.
     """
-    from pipeline.label.measure import measure, read_evidence
+    from pipeline.label.measure import measure, read_evidence, summarise
 
     row, files = _begun(line, run_key, as_of), run_files(line, run_key)
     if not row.over and not files.evidence.is_file():
@@ -147,11 +145,11 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
             load=_loader(line),
         )
         if decide(read_evidence(measured)).promote:
-            measured["evidence"]["replay"] = _rehearse(line, champion, challenger, as_of or now())
+            measured["evidence"]["replay"] = rehearse(line, champion, challenger, as_of or now())
         _write_json(files.evidence, measured)
         with line.engine.begin() as connection:
-            retrainings.update_retraining(connection, run_key, metrics=_summary(measured))
-    return _summary(json.loads(files.evidence.read_text()))
+            retrainings.update_retraining(connection, run_key, metrics=summarise(measured))
+    return summarise(json.loads(files.evidence.read_text()))
 
 
 def gate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
@@ -204,6 +202,8 @@ def promote(
 
     Raises UsageError when the champion changed since the run began: the comparison is then about another model.
     """
+    from pipeline.label.measure import headline
+
     as_of = as_of or now()
     row = _begun(line, run_key, as_of)
     challenger = _model(line, row.challenger_id)
@@ -220,7 +220,7 @@ def promote(
             raise UsageError(
                 f"the champion changed since run {run_key} began", "retrain again: `undertow retrain`"
             )
-        reason = "better on the frozen sets: " + _headline(row)
+        reason = "better on the frozen sets: " + headline(row.metrics)
         models.point_alias(
             connection, challenger.version, by=by or f"retrain {run_key}", reason=reason, as_of=as_of
         )
@@ -253,23 +253,6 @@ def rescore(
         return queued
     report = run.score(line, limit, rescore=queued["version"], order="newest", as_of=as_of, progress=progress)
     return {**queued, **report, "baselines": run.build_baselines(line, as_of=as_of)}
-
-
-def overlap(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
-    """Lets the champion before this one read new stories too, until UNDERTOW_RETRAIN_OVERLAP_DAYS after the switch.
-
-    Both verdicts then stand side by side in `scores`; only the champion's count.
-    """
-    as_of = as_of or now()
-    with line.engine.connect() as connection:
-        events = models.alias_history(connection)
-    since = as_of - timedelta(days=line.settings.retrain_overlap_days)
-    if len(events) < 2 or events[0].set_at < since or events[1].version == events[0].version:
-        return {"scored": 0}
-    before = events[1].version
-    run.enqueue_rescore(line, before, since=events[0].set_at, as_of=as_of)
-    waiting, _ = run.backlog(line, before, as_of=as_of)
-    return run.score(line, max(waiting, 1), rescore=before, order="newest", as_of=as_of)
 
 
 def retrain(
@@ -335,33 +318,6 @@ def copy_report(line: Line, run_key: str, path: Path) -> None:
     if row is None or row.report_path is None:
         raise UsageError(f"run {run_key} has no report", "it ended before the gate")
     shutil.copyfile(row.report_path, path)
-
-
-def _rehearse(
-    line: Line, champion: models.StoredModel, challenger: models.StoredModel, as_of: datetime
-) -> dict[str, Any] | None:
-    """Lets the challenger read the last weeks and replays the alerts of both; None without scored history."""
-    from pipeline.detect.rules import load_rules
-    from pipeline.label.rehearsal import compare_alerts, replay_alerts
-    from pipeline.store import windows
-
-    run.enqueue_rescore(line, challenger.version, days=REHEARSED_DAYS, as_of=as_of)
-    run.score(line, REHEARSED_MOST, rescore=challenger.version, order="newest", as_of=as_of)
-    run.build_windows(line, as_of=as_of)
-    days = [(as_of - timedelta(days=n)).date() for n in range(REPLAYED_DAYS, 0, -1)]
-    start, end = as_of - timedelta(days=REHEARSED_DAYS), as_of
-    rules = load_rules(line.settings.alerts_file)
-    with line.engine.connect() as connection:
-        series = windows.list_series(connection)
-        counts = [
-            retrainings.read_quarters(connection, one.id, other.id, start, end)
-            for one, other in ((champion, challenger), (challenger, champion))
-        ]
-        useful = retrainings.read_useful_alerts(connection, as_of - timedelta(days=REPLAYED_DAYS), end)
-    if not counts[0]:
-        return None
-    raised = [replay_alerts(series, quarters, rules, days) for quarters in counts]
-    return asdict(compare_alerts(REPLAYED_DAYS, raised[0], raised[1], useful))
 
 
 # ---- small things
@@ -431,34 +387,6 @@ def _loader(line: Line) -> Callable[[Path | None], Any]:
 
     settings = line.settings
     return lambda path: Classifier.load(path, settings.model_device, settings.model_dtype)
-
-
-def _summary(measured: Mapping[str, Any]) -> dict[str, Any]:
-    evidence, reports = measured["evidence"], measured["reports"]
-    return {
-        "articles": evidence["articles"],
-        "won": evidence["won"],
-        "lost": evidence["lost"],
-        "behaviour": evidence["behaviour"],
-        "speed": evidence["speed"],
-        "sets": measured["sets"],
-        **{
-            name: {
-                "accuracy": of["accuracy"],
-                "macro_f1": of["macro"]["f1"],
-                "ece": of["ece"],
-                "recall": {label: values["recall"] for label, values in of["classes"].items()},
-            }
-            for name, of in reports.items()
-        },
-    }
-
-
-def _headline(row: Retraining) -> str:
-    before, now_ = row.metrics["champion"], row.metrics["challenger"]
-    return (
-        f"macro F1 {before['macro_f1']:.3f} -> {now_['macro_f1']:.3f} on {row.metrics['articles']} articles"
-    )
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

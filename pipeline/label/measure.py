@@ -207,3 +207,31 @@ def read_evidence(measured: Mapping[str, Any]) -> Evidence:
     for pair in ("macro_f1", "calibration", "speed"):
         raw[pair] = tuple(raw[pair])
     return Evidence(**raw)
+
+
+def summarise(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of both models that are kept in the database."""
+    evidence, reports = measured["evidence"], measured["reports"]
+    return {
+        "articles": evidence["articles"],
+        "won": evidence["won"],
+        "lost": evidence["lost"],
+        "behaviour": evidence["behaviour"],
+        "speed": evidence["speed"],
+        "sets": measured["sets"],
+        **{
+            name: {
+                "accuracy": of["accuracy"],
+                "macro_f1": of["macro"]["f1"],
+                "ece": of["ece"],
+                "recall": {label: values["recall"] for label, values in of["classes"].items()},
+            }
+            for name, of in reports.items()
+        },
+    }
+
+
+def headline(metrics: Mapping[str, Any]) -> str:
+    """What got better, in half a line, from the figures of `summarise`."""
+    before, now = metrics["champion"]["macro_f1"], metrics["challenger"]["macro_f1"]
+    return f"macro F1 {before:.3f} -> {now:.3f} on {metrics['articles']} articles"

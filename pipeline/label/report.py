@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from model.labels import SENTIMENTS
 from pipeline.label.gate import Verdict
-from pipeline.store.retrainings import Retraining
+
+if TYPE_CHECKING:
+    from pipeline.store.retrainings import Retraining
 
 
 def render_report(
