@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float64]
 
 HOURS_PER_WEEK = 168
 EPOCH_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+# Quarters of an hour that a feed may hand over at once when it is back; what is older is history.
+BACKLOG = 6 * TICKS_PER_HOUR
 LEVEL_HALF_LIFE_DAYS = 7.0
 SHARE_HALF_LIFE_DAYS = 14.0
 PROFILE_HALF_LIFE_DAYS = 28.0
@@ -37,6 +39,12 @@ WINSOR_SDS = 3.0
 LEVEL_PRIOR_STORIES = 0.05
 # Stories that every series is taken to be known by, so that the doubt about its level is finite (at most 2).
 LEAST_KNOWN_STORIES = 0.5
+# Variance over mean of rare negatives: never below this (real events are told by more than one outlet), and leaning on
+# all series with so many expected stories. Windows of 4 h that expect less than one negative are looked at.
+LEAST_CLUSTERING = 1.1
+MOST_CLUSTERING = 3.0
+CLUSTERING_PSEUDO_STORIES = 30.0
+CLUSTERING_HOURS = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Baseline:
 
     level: stories per hour [S]; share: negative part of them [S]; profile: factor per hour of the week [S, 168],
     Monday 00 UTC first, mean 1; volume_cv2 (v) and share_cv2 (rho): squared coefficients of variation [S, W];
+    clustering: variance of negatives over their mean where they are rare [S], because one event makes several stories;
     days: days of history with any coverage [S].
     """
 
@@ -54,6 +63,7 @@ class Baseline:
     profile: FloatArray
     volume_cv2: FloatArray
     share_cv2: FloatArray
+    clustering: FloatArray
     days: FloatArray
 
 
@@ -86,11 +96,15 @@ def fit_baseline(history: History) -> Baseline:
     profile = _profile(total, history)
     level = _level_before(total, history, profile)
     share = _share_before(negative, total)
-    volume_cv2, share_cv2 = _dispersion(negative, other, _expected(level, profile, history), share, history)
+    expected = _expected(level, profile, history)
+    volume_cv2, share_cv2 = _dispersion(negative, other, expected, share, history)
+    clustering = _clustering(negative, expected * np.repeat(share[:, :-1], 24, axis=1))
     volume_cv2 = volume_cv2 + _level_doubt(total)[:, None]
     share_cv2 = share_cv2 + _share_doubt(total, share[:, -1])[:, None]
     days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
-    return Baseline(history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, days)
+    return Baseline(
+        history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, clustering, days
+    )
 
 
 def to_parameters(baseline: Baseline, series: int) -> dict[str, Any]:
@@ -101,6 +115,7 @@ def to_parameters(baseline: Baseline, series: int) -> dict[str, Any]:
         "profile": [round(float(x), 4) for x in baseline.profile[series]],
         "volume_cv2": [round(float(x), 5) for x in baseline.volume_cv2[series]],
         "share_cv2": [round(float(x), 5) for x in baseline.share_cv2[series]],
+        "clustering": round(float(baseline.clustering[series]), 4),
         "days": float(baseline.days[series]),
     }
 
@@ -113,7 +128,7 @@ def from_parameters(as_of: datetime, parameters: Sequence[Mapping[str, Any]]) ->
 
     return Baseline(
         as_of,
-        *(column(n) for n in ("level", "share", "profile", "volume_cv2", "share_cv2", "days")),
+        *(column(n) for n in ("level", "share", "profile", "volume_cv2", "share_cv2", "clustering", "days")),
     )
 
 
@@ -125,6 +140,7 @@ def unknown_series(share: float) -> dict[str, Any]:
         "profile": [1.0] * HOURS_PER_WEEK,
         "volume_cv2": [TYPICAL_DISPERSION + 1 / LEAST_KNOWN_STORIES] * len(WINDOW_HOURS),
         "share_cv2": [TYPICAL_DISPERSION + (1 - share) / share / SHARE_PSEUDO_STORIES] * len(WINDOW_HOURS),
+        "clustering": LEAST_CLUSTERING,
         "days": 0.0,
     }
 
@@ -135,14 +151,20 @@ def usual_in_windows(
     """Stories usual in the trailing windows of ticks: with `coverage` as it was, and with all feeds: [S, T, W] each.
 
     `coverage` [S, T + 95] holds the quarters of an hour up to the last tick, which is at `tick_at`; so many ticks are
-    answered that each has its 24 hours.
+    answered that each has its 24 hours. Coverage above 1 is a backlog of the 6 hours before.
     """
     quarters = coverage.shape[1]
     last = round((tick_at - EPOCH_MONDAY).total_seconds() / 900) - 1
-    hours = ((last - quarters + 1 + np.arange(quarters)) // TICKS_PER_HOUR) % HOURS_PER_WEEK
-    full = baseline.level[:, None] * baseline.profile[:, hours] / TICKS_PER_HOUR
+    hours = (
+        (last - quarters - BACKLOG + 1 + np.arange(quarters + BACKLOG)) // TICKS_PER_HOUR
+    ) % HOURS_PER_WEEK
+    longer = baseline.level[:, None] * baseline.profile[:, hours] / TICKS_PER_HOUR
+    full = longer[:, BACKLOG:]
+    total = np.concatenate([np.zeros((len(longer), 1)), np.cumsum(longer, axis=1)], axis=1)
+    recent = (total[:, BACKLOG:-1] - total[:, :-1][:, :quarters]) / BACKLOG
+    covered = full * np.minimum(coverage, 1) + recent * np.maximum(coverage - 1, 0)
     skip = TICKS_PER_DAY - 1
-    return trailing_sums(full * coverage)[:, skip:], trailing_sums(full)[:, skip:]
+    return trailing_sums(covered)[:, skip:], trailing_sums(full)[:, skip:]
 
 
 def _decay(half_life_days: float) -> float:
@@ -198,6 +220,18 @@ def _share_before(negative: FloatArray, total: FloatArray) -> FloatArray:
     trust = 1 / (1 + all_)
     pooled = ((bad * trust).sum(axis=0) + 1.0) / ((all_ * trust).sum(axis=0) + 4.0)
     return np.asarray((bad + SHARE_PSEUDO_STORIES * pooled) / (all_ + SHARE_PSEUDO_STORIES))
+
+
+def _clustering(negative: FloatArray, expected: FloatArray) -> FloatArray:
+    """Variance over mean of the negatives [S] in windows that expect few, shrunk to the pool."""
+    k, c = _block(negative, CLUSTERING_HOURS), _block(expected, CLUSTERING_HOURS)
+    rare = c < 1.0
+    spread, mean = (((k - c) ** 2) * rare).sum(axis=1), (c * rare).sum(axis=1)
+    pool = (spread.sum() + CLUSTERING_PSEUDO_STORIES * LEAST_CLUSTERING) / (
+        mean.sum() + CLUSTERING_PSEUDO_STORIES
+    )
+    own = (spread + CLUSTERING_PSEUDO_STORIES * pool) / (mean + CLUSTERING_PSEUDO_STORIES)
+    return np.asarray(np.clip(own, LEAST_CLUSTERING, MOST_CLUSTERING))
 
 
 def _level_doubt(total: FloatArray) -> FloatArray:

@@ -82,9 +82,11 @@ def make_scene(series: Sequence[Series], stored: NightBaseline, rules: Rules) ->
 def make_crowd(series: Sequence[Series], rules: Rules) -> Crowd:
     """Rules by series, and who counts in the market factor."""
     kinds = [s.kind for s in series]
+    # one kind only, or a crisis of one company would count again in each of its topics
+    of_market = "company" if "company" in kinds else "topic"
     return Crowd(
         tuple(rules.of(s.kind, s.key) for s in series),
-        np.array([kind in ("company", "topic") for kind in kinds], dtype=bool),
+        np.array([kind == of_market for kind in kinds], dtype=bool),
         np.array([kind != "all" for kind in kinds], dtype=bool),
         kinds.index("all") if "all" in kinds else None,
         rules.market_factor,

@@ -68,14 +68,18 @@ def explain(
     windows: Windows,
     volume_cv2: FloatArray,
     share_cv2: FloatArray,
+    clustering: FloatArray | float = 1.0,
     market: FloatArray | float = 1.0,
     missed_copies: float = 0.0,
 ) -> Verdict:
-    """Tests K given M. `market` multiplies what is expected; `missed_copies` per copy found are expected on top."""
+    """Tests K given M. `market` multiplies what is expected; `missed_copies` per copy found are expected on top.
+
+    `clustering`: variance over mean of rare stories; it gives few stories about one event their heavier tail.
+    """
     a = 1 / (VOLUME_CAUTION * volume_cv2)
     usual = np.maximum(windows.usual_negative, 1e-6)
     expected = usual * (a + windows.other) / (a + windows.usual_other) * market
-    variance = expected + expected**2 * (1 / (a + windows.other) + share_cv2)
+    variance = clustering * expected + expected**2 * (1 / (a + windows.other) + share_cv2)
     leaked = missed_copies * windows.copies
     expected, variance = expected + leaked, variance + leaked
     return Verdict(expected, variance, tail(windows.negative, expected, variance))
