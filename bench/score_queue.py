@@ -112,8 +112,8 @@ def fill(engine: sa.Engine, stories: int) -> float:
     return time.perf_counter() - start
 
 
-def claim(connection: sa.Connection, batch: int) -> scores.Claim:
-    found = scores.claim(connection, queue_model_id=None, limit=batch, order="newest")
+def claim(connection: sa.Connection, batch: int, place: scores.Place | None = None) -> scores.Claim:
+    found = scores.claim(connection, queue_model_id=None, limit=batch, order="newest", place=place)
     assert found is not None
     assert len(found.stories) == batch
     return found
@@ -127,12 +127,13 @@ def give_back(engine: sa.Engine, batch: int) -> tuple[float, float]:
 
 def drain(engine: sa.Engine, model: int, batch: int, batches: int) -> list[tuple[float, float]]:
     """(claim, write) milliseconds of each batch."""
-    return [score_batch(engine, model, batch) for _ in range(batches)]
+    place = scores.Place()
+    return [score_batch(engine, model, batch, place) for _ in range(batches)]
 
 
-def score_batch(engine: sa.Engine, model: int, batch: int) -> tuple[float, float]:
+def score_batch(engine: sa.Engine, model: int, batch: int, place: scores.Place) -> tuple[float, float]:
     with engine.connect() as connection:
-        claiming, held = timed(lambda: claim(connection, batch))
+        claiming, held = timed(lambda: claim(connection, batch, place))
         batch_id = scores.note_start(engine, connection, held, NOW)
         verdicts = [StoryScore(s.story_id, PROBABILITIES, {}, {"earnings": 0.9}) for s in held.stories]
 

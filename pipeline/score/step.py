@@ -11,7 +11,7 @@ from typing import Protocol
 from pipeline.score.plan import Failed, Plan, VerdictLike, plan_batch, read_verdicts
 from pipeline.store import scores
 from pipeline.store.engine import Connection, Engine
-from pipeline.store.scores import Claim, Order
+from pipeline.store.scores import Claim, Order, Place
 from pipeline.types import Apart, Report, StoryScore, WaitingStory
 
 
@@ -86,6 +86,7 @@ class _Worker:
         self._engine, self._classify, self._work, self._clock = engine, classify, work, clock
         self._batch_stories, self._progress = batch_stories, progress
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="score-db")
+        self._place = Place()
         self._held: _Held | None = None
         self._ahead: Future[_Held | None] | None = None
         self._writing: Future[None] | None = None
@@ -137,7 +138,11 @@ class _Worker:
         connection, work = self._engine.connect(), self._work
         try:
             batch = scores.claim(
-                connection, queue_model_id=work.rescore_model_id, limit=limit, order=work.order
+                connection,
+                queue_model_id=work.rescore_model_id,
+                limit=limit,
+                order=work.order,
+                place=self._place,
             )
             if batch is None:
                 connection.close()

@@ -34,26 +34,90 @@ class Claim:
     alone: bool = False
 
 
-def claim(connection: Connection, *, queue_model_id: int | None, limit: int, order: Order) -> Claim | None:
+@dataclass(slots=True)
+class Place:
+    """Where one worker has come to in a queue, so that it need not walk again over what is done.
+
+    Rows just scored lie dead at the index's end until a vacuum, and none can clean them while a long query or a
+    backup runs: without it, claims slow down with every story scored meanwhile.
+    """
+
+    newest: datetime | None = None
+    oldest: datetime | None = None
+
+    def ranges(self, order: Order) -> list[tuple[datetime | str, datetime | str]]:
+        """Closed ranges of available_at to look in, first to last; what is new comes before what is left."""
+        if self.newest is None or self.oldest is None:
+            return [EVERYWHERE]
+        if order == "oldest":
+            return [(self.newest, "infinity")]
+        return [(self.newest, "infinity"), ("-infinity", self.oldest)]
+
+    def add(self, times: Sequence[datetime]) -> None:
+        """Times of stories claimed."""
+        self.newest = max([*times, self.newest] if self.newest else times)
+        self.oldest = min([*times, self.oldest] if self.oldest else times)
+
+
+EVERYWHERE: tuple[datetime | str, datetime | str] = ("-infinity", "infinity")
+
+
+def claim(
+    connection: Connection,
+    *,
+    queue_model_id: int | None,
+    limit: int,
+    order: Order,
+    place: Place | None = None,
+) -> Claim | None:
     """Locks up to `limit` waiting stories for the transaction of `connection`; None when nothing is free.
 
     `queue_model_id` None takes live stories. Stories that died with two batches come alone, after all others.
+    `place` is where this worker's claims of the same queue and order have come to, and is moved on; where nothing is
+    left to do, the whole queue is searched once more for what others gave back.
     """
-    found = _lock(connection, queue_model_id, limit, order, 0, DEATHS_UNTIL_ALONE)
+    place = place or Place()
+    found = _lock_from(connection, queue_model_id, limit, order, place)
     alone = not found
     if alone:
-        found = _lock(connection, queue_model_id, 1, order, DEATHS_UNTIL_ALONE, DEATHS_UNTIL_APART)
+        rows = _lock(
+            connection, queue_model_id, 1, order, EVERYWHERE, (DEATHS_UNTIL_ALONE, DEATHS_UNTIL_APART)
+        )
+        found = [story_id for story_id, _ in rows]
     return Claim(tuple(read_waiting(connection, found)), queue_model_id, alone) if found else None
 
 
-def _lock(
-    connection: Connection, model_id: int | None, limit: int, order: Order, low: int, high: int
+def _lock_from(
+    connection: Connection, model_id: int | None, limit: int, order: Order, place: Place
 ) -> list[int]:
-    name = "scores_claim" if order == "newest" else "scores_claim_oldest"
-    rows = connection.execute(
-        sql(name), {"queue_model_id": model_id, "limit": limit, "min_attempts": low, "max_attempts": high}
-    )
-    return [row.story_id for row in rows]
+    found: dict[int, datetime] = {}
+    for part in place.ranges(order):
+        if len(found) < limit:
+            found |= _lock(connection, model_id, limit - len(found), order, part, (0, DEATHS_UNTIL_ALONE))
+    if not found:
+        found = dict(_lock(connection, model_id, limit, order, EVERYWHERE, (0, DEATHS_UNTIL_ALONE)))
+    if found:
+        place.add(list(found.values()))
+    return list(found)
+
+
+def _lock(
+    connection: Connection,
+    model_id: int | None,
+    limit: int,
+    order: Order,
+    part: tuple[datetime | str, datetime | str],
+    deaths: tuple[int, int],
+) -> list[tuple[int, datetime]]:
+    parameters = {
+        "queue_model_id": model_id,
+        "limit": limit,
+        "min_attempts": deaths[0],
+        "max_attempts": deaths[1],
+    }
+    statement = sql("scores_claim" if order == "newest" else "scores_claim_oldest")
+    rows = connection.execute(statement, {**parameters, "from_at": part[0], "until_at": part[1]})
+    return [(row.story_id, row.available_at) for row in rows]
 
 
 def note_start(engine: Engine, connection: Connection, batch: Claim, as_of: datetime) -> int:

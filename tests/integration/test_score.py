@@ -257,6 +257,8 @@ def test_a_claim_walks_an_index_however_long_the_queue_is(engine, name, queue_mo
             (scores.DEATHS_UNTIL_ALONE, scores.DEATHS_UNTIL_APART),
         ):
             parameters = {
+                "from_at": "-infinity",
+                "until_at": "infinity",
                 "queue_model_id": queue_model_id,
                 "limit": 10,
                 "min_attempts": low,
@@ -266,6 +268,27 @@ def test_a_claim_walks_an_index_however_long_the_queue_is(engine, name, queue_mo
             plan = "\n".join(connection.execute(sa.text(text), parameters).scalars())
             assert "Seq Scan" not in plan, plan
             assert low or "Sort" not in plan, plan
+
+
+def test_a_worker_goes_on_where_it_is_takes_news_first_and_ends_with_what_was_given_back(engine):
+    ids = add_stories(engine, [f"story {n}" for n in range(8)])
+    place, held = scores.Place(), []
+
+    def claim(limit=2):
+        held.append(engine.connect())
+        found = scores.claim(held[-1], queue_model_id=None, limit=limit, order="newest", place=place)
+        return [story.story_id for story in found.stories] if found else None
+
+    assert claim() == [ids[7], ids[6]]
+    assert claim() == [ids[5], ids[4]]
+    held.pop(0).close()  # gives the first two back, as a death does
+    late = add_stories(engine, ["just in"], start=100)
+    assert claim(3) == [late[0], ids[7], ids[3]], "news, what stands at the marks, what is left"
+    assert claim(100) == [ids[2], ids[1], ids[0]]
+    assert claim(100) == [ids[6]], "given back, and far behind"
+    assert claim(100) is None
+    for connection in held:
+        connection.close()
 
 
 def test_work_is_noticed_without_counting_it(engine):

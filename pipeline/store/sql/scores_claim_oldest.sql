@@ -1,7 +1,8 @@
 -- As scores_claim, from the other end.
-select q.story_id
+select q.story_id, q.available_at
 from score_queue q
 where ((cast(:queue_model_id as integer) is null and q.model_version_id is null) or q.model_version_id = :queue_model_id)
+  and q.available_at >= :from_at and q.available_at <= :until_at
   and q.attempts >= :min_attempts and q.attempts < :max_attempts
 order by q.available_at
 limit :limit
