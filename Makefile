@@ -22,6 +22,9 @@ LOOK := $(if $(UNDERTOW_HOME)$(wildcard .undertow/postgres),,$(if $(wildcard .un
 demo: install  ## Play a recorded day through the whole line and show the alert that was delivered
 	@$(UNDERTOW) demo $(ARGS)
 
+demo-retrain: install  ## After the demo: import its labels, retrain, and see the gate decide
+	@$(UNDERTOW) demo --retrain
+
 up: install  ## Start the live system on feeds.toml: Postgres, Airflow, the desk (Ctrl-C or make down stops it)
 	@$(UNDERTOW) up $(ARGS)
 
@@ -72,4 +75,4 @@ help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## *"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down status desk doctor install test lint format bench lock clean help
+.PHONY: demo demo-retrain up down status desk doctor install test lint format bench lock clean help
