@@ -112,6 +112,7 @@ class Engine:
     process: Any
     pipe: Any
     is_ours: bool
+    version: str = ""
     texts: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -132,10 +133,10 @@ def serve(name: str, threads: int, pipe: Any) -> None:
     try:
         run, classifier = engines.build(name)
     except ImportError as error:
-        pipe.send(f"left out, {error}")
+        pipe.send(error)
         return
     run(["Acme shares plunge after a profit warning"] * 64)
-    pipe.send(None)
+    pipe.send(classifier.version if classifier else "")
     while (texts := pipe.recv()) is not None:
         wall, cpu = time.perf_counter(), time.process_time()
         found = run(texts)
@@ -176,10 +177,11 @@ def start_engines(names: Sequence[str]) -> Iterator[Engine]:
             target=serve, args=(name, torch.get_num_threads(), theirs), daemon=True
         )
         process.start()
-        if refused := ours.recv():
-            print(f"{name}: {refused}")
-        else:
-            yield Engine(name, process, ours, name in engines.OURS)
+        if isinstance(version := ours.recv(), ImportError):
+            print(f"{name}: left out, {version}")
+            continue
+        print(f"{name} {version}", flush=True)
+        yield Engine(name, process, ours, name in engines.OURS, version)
 
 
 def faster(engine: Engine, peer: Engine | None, clock: str) -> str:
@@ -191,6 +193,8 @@ def faster(engine: Engine, peer: Engine | None, clock: str) -> str:
 def agreement(engine: Engine, reference: Engine | None) -> str:
     if reference is None or not engine.is_ours or engine is reference:
         return ""
+    if engine.version != reference.version:
+        return "another model: the starter changed meanwhile, run again"
     pairs = list(zip(engine.verdicts, reference.verdicts, strict=True))
     same = sum(a.index(max(a)) == b.index(max(b)) for (a, _), (b, _) in pairs) / len(pairs)
     sentiment = [abs(x - y) for (a, _), (b, _) in pairs for x, y in zip(a, b, strict=True)]
