@@ -6,6 +6,7 @@ ends at the cap; one deadline holds for the whole of it, because a peer may drip
 """
 
 import asyncio
+import errno
 import hashlib
 import socket
 import time
@@ -45,7 +46,7 @@ HEADER_BYTES = 8_190
 _CHUNK = 64 * 1024
 _ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
 _KEPT = ("content-type", "content-language", "cache-control", "expires", "date", "age", "etag", "last-modified", "retry-after",
-         "x-ratelimit-reset", "cf-mitigated", "content-location")  # fmt: skip
+         "x-ratelimit-reset", "cf-mitigated")  # fmt: skip
 
 
 class Fetcher:
@@ -128,7 +129,7 @@ class Fetcher:
         """Socket factory of the connector: raises for an address that feeds may not reach."""
         family, kind, protocol, _, where = address
         if not may_dial(str(where[0]), int(where[1]), self._allowed):
-            raise OSError(_FORBIDDEN)
+            raise OSError(errno.EACCES, _FORBIDDEN)
         return socket.socket(family=family, type=kind, proto=protocol)
 
 

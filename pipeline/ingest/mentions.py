@@ -45,7 +45,9 @@ _STRONG_AFTER = re.compile(
 )
 _LIST = re.compile(r",? (?:and|&|or|vs\.?) |, |/| & ")
 # `Owens Corning upgraded`, `Fed's Williams says`: another capital right before it, and it is not the start of a sentence.
-_PART_OF_NAME = re.compile(r"(?<![.:!?])(?:^|\s)(?!(?:Why|How|What|When|Where|Is|Are|Can|Will|Does|Did|The|A|An|If|As|At|In|On|Of|For|And|But|Or|To|By|From|With|Retailer|Rival)\b)[A-Z][\w&'’-]*\s$")
+_PART_OF_NAME = re.compile(
+    r"(?<![.:!?])(?:^|\s)(?!(?:Why|How|What|When|Where|Is|Are|Can|Will|Does|Did|The|A|An|If|As|At|In|On|Of|For|And|But|Or|To|By|From|With|Retailer|Rival)\b)[A-Z][\w&'’-]*\s$"
+)
 _LOWER_END = re.compile(r"[a-z]{2,},? $")
 _LOWER_START = re.compile(r"^,? [a-z]{2,}")
 _LOWER_WORD = re.compile(r"\b[a-z]{4,}\b")

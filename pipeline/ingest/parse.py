@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from xml.sax import SAXException
 
 from pipeline.errors import ParseError
 from pipeline.ingest.schedule import Hints
@@ -29,6 +30,9 @@ _PERIODS_S = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_
 
 _ITEM_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(?:item|entry)(?=[\s>/])", re.IGNORECASE)
 _NOT_MARKUP = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_CDATA = re.compile(rb"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_BARE_AMPERSAND = re.compile(rb"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{1,31});)")
 _HTML = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
 )
@@ -96,7 +100,7 @@ class ParsedFeed:
     lost: int = 0
 
 
-def parse_feed(body: bytes, headers: Mapping[str, str], url: str = "") -> ParsedFeed:
+def parse_feed(body: bytes, headers: Mapping[str, str]) -> ParsedFeed:
     """The items of an RSS, Atom or JSON Feed document.
 
     `headers`: of the answer, lower-case names. Raises a ParseError whose class names what is wrong.
@@ -107,7 +111,7 @@ def parse_feed(body: bytes, headers: Mapping[str, str], url: str = "") -> Parsed
         from pipeline.ingest.parse_json import parse_json_feed
 
         return parse_json_feed(body)
-    return _parse_xml(body, headers, url)
+    return _parse_xml(body, headers)
 
 
 def count_items(body: bytes) -> int:
@@ -117,8 +121,12 @@ def count_items(body: bytes) -> int:
     return len(_ITEM_TAG.findall(_NOT_MARKUP.sub(b"", body)))
 
 
-def _parse_xml(body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
-    document = _feedparser(body, {**headers, "content-location": url} if url else dict(headers))
+def _parse_xml(body: bytes, headers: Mapping[str, str]) -> ParsedFeed:
+    # no Content-Location: feedparser would complete guids with it, and a feed that moves would have all of them changed
+    headers = {name: value for name, value in headers.items() if name != "content-location"}
+    document = _feedparser(body, headers)
+    if isinstance(document.get("bozo_exception"), SAXException):
+        document = _mended(document, body, headers)
     entries = document["entries"]
     if not entries and not document.get("version"):
         _refuse(body)
@@ -152,6 +160,27 @@ def _feedparser(body: bytes, headers: Mapping[str, str]) -> Any:
         ) from error
 
 
+def _mended(document: Any, body: bytes, headers: Mapping[str, str]) -> Any:
+    """Ill-formed XML again, without control characters and with bare ampersands escaped.
+
+    feedparser's loose parser reads `AT&T` as `AT&T;`; most ill-formed feeds are well-formed but for that.
+    """
+    again = _feedparser(_mend(body), headers)
+    if isinstance(again.get("bozo_exception"), SAXException) or len(again["entries"]) < len(
+        document["entries"]
+    ):
+        return document
+    again["bozo"], again["bozo_exception"] = True, document["bozo_exception"]
+    return again
+
+
+def _mend(body: bytes) -> bytes:
+    pieces = _CDATA.split(_CONTROL.sub(b"", body))
+    return b"".join(
+        piece if n % 2 else _BARE_AMPERSAND.sub(b"&amp;", piece) for n, piece in enumerate(pieces)
+    )
+
+
 def _refuse(body: bytes) -> None:
     if _CHALLENGE.search(body[:_HEAD_BYTES]) and _HTML.search(body[:_HEAD_BYTES]):
         raise ChallengePage("the server asks whether we are human", "ask the publisher to let the fetcher in")
@@ -174,7 +203,7 @@ def _item(entry: Any) -> ParsedItem:
     source = dict.get(entry, "source") or {}
     return ParsedItem(
         guid=_text(entry, "id", 2_048) or None,
-        link=_text(entry, "link", 4_096) or _first_link(entry),
+        link=_link(entry),
         title=_text(entry, "title", TITLE_LIMIT * 4),
         summary=_text(entry, "summary", SUMMARY_LIMIT * MARKUP_FACTOR),
         content=_content(contents),
@@ -189,6 +218,13 @@ def _item(entry: Any) -> ParsedItem:
 def _text(mapping: Any, name: str, limit: int) -> str:
     value = dict.get(mapping, name)
     return value[:limit] if isinstance(value, str) else ""
+
+
+def _link(entry: Any) -> str | None:
+    link = _text(entry, "link", 4_096)
+    if link == _text(entry, "id", 4_096) and "://" not in link:
+        link = ""  # feedparser takes a guid for the link; this one is only an id
+    return link or _first_link(entry)
 
 
 def _first_link(entry: Any) -> str | None:

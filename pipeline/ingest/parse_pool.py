@@ -7,6 +7,7 @@ multiprocessing: a task of Airflow may itself be a daemonic process, which must 
 import asyncio
 import os
 import pickle
+import signal
 import struct
 import sys
 from collections.abc import Mapping
@@ -14,13 +15,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ParseError
+from pipeline.errors import ParseError, PlatformError
 from pipeline.ingest import parse
 from pipeline.ingest.articles import FeedOptions, Prepared
-from pipeline.ingest.parse_worker import frame
+from pipeline.ingest.parse_worker import CPU_S, READY, frame
 
-# Seconds of wall time for one document; the slowest honest one of 10 MiB takes 3 s on a busy core.
-DEADLINE_S = 10.0
+# Seconds of wall time for one document. The real limit is CPU time (parse_worker.CPU_S); this one is for a worker that
+# waits for ever, and generous because a busy machine may give a worker a tenth of a core.
+DEADLINE_S = 60.0
+# Seconds for a worker to start; it takes 0.5 s on an idle core.
+START_S = 120.0
 _ERRORS: Mapping[str, type[ParseError]] = {
     kind.__name__: kind
     for kind in (
@@ -38,8 +42,8 @@ _ERRORS: Mapping[str, type[ParseError]] = {
 class ParsePool:
     """`async with ParsePool(2) as pool: await pool.prepare(...)`; processes start when the first body needs one."""
 
-    def __init__(self, processes: int, deadline_s: float = DEADLINE_S) -> None:
-        self._deadline_s = deadline_s
+    def __init__(self, processes: int, deadline_s: float = DEADLINE_S, cpu_s: int = CPU_S) -> None:
+        self._deadline_s, self._cpu_s = deadline_s, cpu_s
         self._idle: asyncio.LifoQueue[asyncio.subprocess.Process | None] = asyncio.LifoQueue()
         for _ in range(processes):
             self._idle.put_nowait(None)
@@ -59,7 +63,8 @@ class ParsePool:
         """Parse and prepare one document. Raises a ParseError, ParseTimeout and ParserCrash included."""
         process = await self._idle.get()
         try:
-            process = process if process is not None and process.returncode is None else await _start()
+            if process is None or process.returncode is not None:
+                process = await _start(self._cpu_s)
             result = await asyncio.wait_for(
                 _ask(process, (body, dict(headers), url, options, now)), self._deadline_s
             )
@@ -69,8 +74,7 @@ class ParsePool:
                 f"the parser did not end within {self._deadline_s:g} s", "report the feed"
             ) from None
         except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
-            await _kill(process)
-            raise parse.ParserCrash("the parser's process died", "report the feed") from None
+            raise await _death(process) from None
         except BaseException:
             await _kill(process)
             raise
@@ -92,15 +96,32 @@ def prepare_once(body: bytes, url: str, options: FeedOptions, now: datetime) -> 
     return asyncio.run(go())
 
 
-async def _start() -> asyncio.subprocess.Process:
+async def _start(cpu_s: int) -> asyncio.subprocess.Process:
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # one thread per process: the pool is what uses the cores, and each thread of OpenBLAS reserves address space
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pipeline.ingest.parse_worker",
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pipeline.ingest.parse_worker", str(cpu_s),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
     )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        await asyncio.wait_for(process.stdout.readexactly(len(READY)), START_S)
+    except (TimeoutError, asyncio.IncompleteReadError):
+        await _kill(process)
+        raise PlatformError(
+            "a parsing process did not start", "see the messages above; is the installation whole?"
+        ) from None
+    return process
+
+
+async def _death(process: asyncio.subprocess.Process | None) -> ParseError:
+    """What killed a worker, as an error of its feed."""
+    code = await process.wait() if process is not None else None
+    if code == -signal.SIGXCPU:
+        return parse.ParseTimeout("the parser used up its CPU time", "report the feed")
+    return parse.ParserCrash(f"the parser's process died (status {code})", "report the feed")
 
 
 async def _ask(process: asyncio.subprocess.Process, job: Any) -> Any:

@@ -1,14 +1,16 @@
-"""The process in which feeds are parsed: `python -m pipeline.ingest.parse_worker`. It may be killed at any moment.
+"""The process in which feeds are parsed: `python -m pipeline.ingest.parse_worker SECONDS`. It may be killed at any moment.
 
 Reads jobs and writes results on its standard streams, each a length (4 bytes, big endian) and a pickle. Both ends
 are this program under the same user, so pickle adds no trust that is not there; what is hostile is the body inside.
 """
 
+import math
 import os
 import pickle
 import resource
 import struct
 import sys
+import time
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -20,6 +22,10 @@ from pipeline.ingest.text import one_line
 # Address space: Python, lxml and the language model take 300 MB of it; 5,000 honest items less than 200 MB more.
 MEMORY_LIMIT = 1024**3
 
+# CPU seconds for one document; the slowest honest one of 10 MiB takes 3. The kernel ends the process (SIGXCPU).
+CPU_S = 10
+READY = b"ready"
+
 Job = tuple[bytes, dict[str, str], str, FeedOptions, datetime]
 
 
@@ -27,7 +33,7 @@ def work(job: Job) -> Prepared | tuple[str, str, str]:
     """One job: the prepared document, or (class, message, advice) of its ParseError."""
     body, headers, url, options, now = job
     try:
-        return prepare(parse_feed(body, headers, url), options, url, now)
+        return prepare(parse_feed(body, headers), options, url, now)
     except ParseError as error:
         return type(error).__name__, error.message, error.advice
     except (MemoryError, RecursionError) as error:
@@ -54,8 +60,8 @@ def frame(value: Any) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def main() -> None:
-    """Serve jobs until standard input ends."""
+def main(cpu_s: int = CPU_S) -> None:
+    """Serve jobs until standard input ends, each within `cpu_s` seconds of CPU."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -63,10 +69,15 @@ def main() -> None:
     jobs = sys.stdin.buffer
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not corrupt the results
+    results.write(READY)
+    results.flush()
     while (job := read_frame(jobs)) is not None:
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (math.ceil(time.process_time()) + cpu_s, resource.RLIM_INFINITY)
+        )
         results.write(frame(work(job)))
         results.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -42,7 +42,7 @@ def feed_server() -> Iterator[FeedServer]:
             state.requests.append((self.path, headers))
             reply = state.replies.get(self.path, (404, {}, b""))
             status, answer, body = reply(self.path, headers) if callable(reply) else reply
-            self.send_response(status)
+            (self.send_response_only if "Date" in answer else self.send_response)(status)
             for name, value in ({"Content-Length": str(len(body))} | answer).items():
                 self.send_header(name, value)
             self.end_headers()
@@ -52,7 +52,7 @@ def feed_server() -> Iterator[FeedServer]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("0.0.0.0", 0), Handling)  # noqa: S104 - loopback addresses 127.0.0.x stand for hosts
+    server = ThreadingHTTPServer(("0.0.0.0", 0), Handling)
     server.daemon_threads = True
     state.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -69,10 +69,19 @@ def rss(*items: str, head: str = "") -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Outlet</title>{head}{"".join(items)}</channel></rss>'.encode()
 
 
-def item(n: int | str, title: str = "", text: str = "", date: str = "Mon, 23 Nov 2026 10:00:00 GMT", extra: str = "") -> str:
+def item(
+    n: int | str,
+    title: str = "",
+    text: str = "",
+    date: str = "Mon, 23 Nov 2026 10:00:00 GMT",
+    extra: str = "",
+) -> str:
     """One RSS item with guid, link, title, date and text."""
     title = title or f"Company number {n} opens its factory number {n} in Ohio"
-    text = text or f"The company said on Monday that plant {n} would make {n}00 engines a year from next spring on."
+    text = (
+        text
+        or f"The company said on Monday that plant {n} would make {n}00 engines a year from next spring on."
+    )
     return (
         f"<item><guid isPermaLink='false'>id-{n}</guid><link>https://example.com/news/{n}</link><title>{title}</title>"
         f"<pubDate>{date}</pubDate><description>{text}</description>{extra}</item>"

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from ingest_server import FeedServer, Headers, Reply, feed_server, item, rss
 from sqlalchemy.engine import Engine
 
 from pipeline.ingest import step
 from pipeline.settings import Settings
 from pipeline.store import feeds
-from ingest_server import FeedServer, Headers, Reply, feed_server, item, rss
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SETTINGS = Settings(fetch_allow_private=("127.0.0.0/8",), fetch_timeout_s=5, parse_processes=1, _env_file=None)  # type: ignore[call-arg]
+SETTINGS = Settings(
+    fetch_allow_private=("127.0.0.0/8",), fetch_timeout_s=5, parse_processes=1, _env_file=None
+)  # type: ignore[call-arg]
 BODY = rss(item(1), item(2))
 HOURS = (0, 1, 30, 31)
 
@@ -81,12 +83,17 @@ REPLIES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def polled(module_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, FeedServer]]:
+def polled(
+    module_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Engine, FeedServer]]:
     """Every endpoint polled at 0, 1, 30 and 31 hours."""
     with feed_server() as server:
-        server.replies = {f"/{name}": reply for name, reply in REPLIES.items()} | {"/moved-to": (200, {}, BODY)}
+        server.replies = {f"/{name}": reply for name, reply in REPLIES.items()} | {
+            "/moved-to": (200, {}, BODY)
+        }
         listed = "".join(
-            f'[[feeds]]\nname = "{name}"\nurl = "{server.url(f"/{name}", f"127.0.1.{n + 1}")}"\n' for n, name in enumerate(REPLIES)
+            f'[[feeds]]\nname = "{name}"\nurl = "{server.url(f"/{name}", f"127.0.1.{n + 1}")}"\n'
+            for n, name in enumerate(REPLIES)
         )
         listed = listed.replace('name = "no-zone"\n', 'name = "no-zone"\ndefault_tz = "America/New_York"\n')
         path: Path = tmp_path_factory.mktemp("feeds") / "feeds.toml"
@@ -131,11 +138,18 @@ def test_the_newest_validator_is_sent(polled: Any) -> None:
 
 
 def test_equal_bodies_are_not_parsed_again(polled: Any) -> None:
-    assert [poll.outcome for poll in rows(polled, "rotating", "polls")] == ["ok", "same_body", "same_body", "same_body"]
+    assert [poll.outcome for poll in rows(polled, "rotating", "polls")] == [
+        "ok",
+        "same_body",
+        "same_body",
+        "same_body",
+    ]
     assert [poll.outcome for poll in rows(polled, "renewing", "polls")] == ["ok"] + ["not_modified"] * 3
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("retry-seconds", 7_500), ("retry-date", 11_100), ("retry-503", 7_500)])
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("retry-seconds", 7_500), ("retry-date", 11_100), ("retry-503", 7_500)]
+)
 def test_retry_after_is_obeyed(polled: Any, name: str, seconds: int) -> None:
     found = state(polled, name)
     waited = found.next_due_at - (NOW + timedelta(hours=HOURS[-1]))
@@ -182,7 +196,10 @@ def test_a_permanent_redirect_is_followed_and_counted(polled: Any) -> None:
 def test_broken_feeds_keep_their_items(polled: Any) -> None:
     assert [row.title for row in rows(polled, "ampersand")] == ["AT&T and S&P slide"]
     assert [row.title for row in rows(polled, "no-id")] == ["No id, no link, still news"]
-    assert [row.title for row in rows(polled, "same-guid")] == ["Number 1 of two items", "Number 2 of two items"]
+    assert [row.title for row in rows(polled, "same-guid")] == [
+        "Number 1 of two items",
+        "Number 2 of two items",
+    ]
     assert [row.title for row in rows(polled, "nul")] == ["Acme opens plants"]
     assert [row.title for row in rows(polled, "json")] == ["Json news"]
 
@@ -192,7 +209,10 @@ def test_second_polls_change_nothing(polled: Any) -> None:
         for poll in rows(polled, name, "polls")[1:]:
             assert (poll.new, poll.revised) == (0, 0), name
     with polled[0].connect() as connection:
-        assert connection.execute(sa.text("select count(*) from article_revisions where revision > 1")).scalar() == 0
+        assert (
+            connection.execute(sa.text("select count(*) from article_revisions where revision > 1")).scalar()
+            == 0
+        )
 
 
 def test_links_and_titles_are_harmless(polled: Any) -> None:
@@ -224,15 +244,21 @@ def test_the_conservation_law_holds_everywhere(polled: Any) -> None:
     with polled[0].connect() as connection:
         stored = connection.execute(sa.text("select count(*) from articles")).scalar()
         new = connection.execute(sa.text("select sum(new) from feed_fetches")).scalar()
-        ungrouped = connection.execute(sa.text("select count(*) from articles where story_id is null")).scalar()
+        ungrouped = connection.execute(
+            sa.text("select count(*) from articles where story_id is null")
+        ).scalar()
     assert stored == new
     assert ungrouped == 0
 
 
 def test_equal_articles_of_many_feeds_are_one_story(polled: Any) -> None:
     with polled[0].connect() as connection:
-        copies, sources = connection.execute(sa.text("select copies, sources from stories order by copies desc limit 1")).one()
-        members = connection.execute(sa.text("select count(*) from articles group by story_id order by 1 desc limit 1")).scalar()
+        copies, sources = connection.execute(
+            sa.text("select copies, sources from stories order by copies desc limit 1")
+        ).one()
+        members = connection.execute(
+            sa.text("select count(*) from articles group by story_id order by 1 desc limit 1")
+        ).scalar()
     assert copies == members > 5
     assert sources == 1  # all call themselves Outlet
 

@@ -3,14 +3,29 @@
 from datetime import UTC, datetime, timedelta
 
 from pipeline.ingest.articles import FeedOptions, Prepared, prepare
-from pipeline.ingest.identity import REVISION_LIMIT, Identity, Item, Known, content_hash, degraded_policy, identities, judge
+from pipeline.ingest.identity import (
+    REVISION_LIMIT,
+    Identity,
+    Item,
+    Known,
+    content_hash,
+    degraded_policy,
+    identities,
+    judge,
+)
 from pipeline.ingest.parse import ParsedFeed, ParsedItem
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def item(guid: str | None = "g", link: str | None = "https://e.com/1", title: str = "Acme opens a plant in Ohio", text: str = "t", at: datetime | None = NOW) -> Item:
+def item(
+    guid: str | None = "g",
+    link: str | None = "https://e.com/1",
+    title: str = "Acme opens a plant in Ohio",
+    text: str = "t",
+    at: datetime | None = NOW,
+) -> Item:
     return Item(guid, link, title, text, at, at.isoformat() if at else None)
 
 
@@ -21,7 +36,15 @@ def known(of: Item, identity: Identity, **changes: object) -> Known:
 
 
 def test_every_item_has_a_key_and_different_items_differ() -> None:
-    items = [item(), item("h"), item(None, "https://e.com/3"), item(None, None, "Another"), item(None, None, at=None), item(None, None, "", "other", None), item(None, "https://e.com/2")]
+    items = [
+        item(),
+        item("h"),
+        item(None, "https://e.com/3"),
+        item(None, None, "Another"),
+        item(None, None, at=None),
+        item(None, None, "", "other", None),
+        item(None, "https://e.com/2"),
+    ]
     assert len({identity.item_key for identity in identities(items)}) == len(items)
 
 
@@ -52,14 +75,18 @@ def test_the_same_text_is_unchanged_another_is_revised() -> None:
 
 def test_a_text_that_flips_back_and_a_page_that_never_rests_are_unchanged() -> None:
     (identity,) = identities([item(text="second")])
-    flipped = known(item(), identity, content_hash=b"x", hashes=frozenset([identity.content_hash]), revision=2)
+    flipped = known(
+        item(), identity, content_hash=b"x", hashes=frozenset([identity.content_hash]), revision=2
+    )
     restless = known(item(), identity, content_hash=b"x", revision=REVISION_LIMIT)
     for stored in (flipped, restless):
         assert judge(item(text="second"), identity, {identity.item_key: stored}, {}, NOW).kind == "unchanged"
 
 
 def test_counters_and_clocks_are_not_edits() -> None:
-    assert content_hash("t", "Rates rise. 12 comments, 5 minutes ago") == content_hash("t", "Rates rise.  240 comments, an hour ago")
+    assert content_hash("t", "Rates rise. 12 comments, 5 minutes ago") == content_hash(
+        "t", "Rates rise.  240 comments, an hour ago"
+    )
     assert content_hash("t", "Rates rise 12%") != content_hash("t", "Rates rise 13%")
 
 
@@ -78,7 +105,10 @@ def test_the_same_page_with_other_news_is_a_new_article() -> None:
 
 
 def test_an_id_that_is_used_again_next_month_is_a_new_article() -> None:
-    october, november = item(title="Prices rise 0.2% in September", at=NOW - 30 * DAY), item(title="Prices rise 0.4% in October")
+    october, november = (
+        item(title="Prices rise 0.2% in September", at=NOW - 30 * DAY),
+        item(title="Prices rise 0.4% in October"),
+    )
     (old,), (new,) = identities([october]), identities([november])
     verdict = judge(november, new, {new.item_key: known(october, old)}, {}, NOW)
     assert verdict.kind == "new"
@@ -93,13 +123,17 @@ def prepared(*items: ParsedItem, **options: object) -> Prepared:
 
 
 def test_the_conservation_law_begins_here() -> None:
-    result = prepared(ParsedItem("1", title="One"), ParsedItem("1", title="One"), ParsedItem(), ParsedItem("2", title="Two"))
+    result = prepared(
+        ParsedItem("1", title="One"), ParsedItem("1", title="One"), ParsedItem(), ParsedItem("2", title="Two")
+    )
     assert (len(result.drafts), result.duplicates, len(result.rejects), result.seen) == (2, 1, 1, 4)
     assert result.rejects[0].reason == "empty"
 
 
 def test_licence_keeps_titles_and_links_only() -> None:
-    (draft,) = prepared(ParsedItem("1", "https://e.com/1", "Title", "Summary", "Body"), may_store_body=False).drafts
+    (draft,) = prepared(
+        ParsedItem("1", "https://e.com/1", "Title", "Summary", "Body"), may_store_body=False
+    ).drafts
     assert (draft.title, draft.summary, draft.body) == ("Title", "", None)
 
 
@@ -111,5 +145,7 @@ def test_an_item_without_title_is_named_by_its_text() -> None:
 
 
 def test_a_page_that_lists_many_items_names_none() -> None:
-    drafts = prepared(*[ParsedItem(str(n), "https://e.com/all", f"Title number {n} of many") for n in range(3)]).drafts
+    drafts = prepared(
+        *[ParsedItem(str(n), "https://e.com/all", f"Title number {n} of many") for n in range(3)]
+    ).drafts
     assert [draft.url_key for draft in drafts] == [None] * 3

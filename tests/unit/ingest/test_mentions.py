@@ -96,7 +96,10 @@ def test_spans_are_offsets_of_the_text() -> None:
 
 
 def test_two_companies_of_one_name_are_both_found() -> None:
-    assert {m.company_id for m in WatchList([Watched(1, "Acme"), Watched(2, "Bolt", aliases=("Acme",))]).find("Acme up", 7)} == {1, 2}
+    assert {
+        m.company_id
+        for m in WatchList([Watched(1, "Acme"), Watched(2, "Bolt", aliases=("Acme",))]).find("Acme up", 7)
+    } == {1, 2}
 
 
 def test_part_of_another_name_does_not_count() -> None:

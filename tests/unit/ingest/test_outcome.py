@@ -22,7 +22,9 @@ def answer(status: int = 200, *, body: bytes = b"x" * 16, **fields: Any) -> Answ
 
 
 def test_validators_follow_every_200_and_304() -> None:
-    first = decide(answer(headers={"etag": 'W/"1"', "last_modified": "odd date"}), STATE, NOW, parsed=True).state
+    first = decide(
+        answer(headers={"etag": 'W/"1"', "last_modified": "odd date"}), STATE, NOW, parsed=True
+    ).state
     assert (first.etag, first.last_modified, first.validators_url) == ('W/"1"', "odd date", URL)
     rotated = decide(answer(headers={"etag": '"2"'}), first, NOW).state
     assert (rotated.etag, rotated.last_modified) == ('"2"', None)  # the newest 200 has no Last-Modified
@@ -40,12 +42,25 @@ def test_an_equal_body_is_not_parsed() -> None:
 
 def test_a_body_that_cannot_be_parsed_leaves_no_validators() -> None:
     outcome = decide(answer(headers={"etag": '"1"'}), STATE, NOW, parse_error=NotAFeed("no feed"))
-    assert (outcome.kind, outcome.error_class, outcome.state.etag, outcome.state.body_hash) == ("error", "NotAFeed", None, None)
+    assert (outcome.kind, outcome.error_class, outcome.state.etag, outcome.state.body_hash) == (
+        "error",
+        "NotAFeed",
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "name"),
-    [(401, "LoginWanted"), (403, "Forbidden"), (404, "NotFound"), (410, "Gone"), (500, "ServerError"), (418, "BadStatus"), (503, "Unavailable")],
+    [
+        (401, "LoginWanted"),
+        (403, "Forbidden"),
+        (404, "NotFound"),
+        (410, "Gone"),
+        (500, "ServerError"),
+        (418, "BadStatus"),
+        (503, "Unavailable"),
+    ],
 )
 def test_refusals_have_names_and_back_off(status: int, name: str) -> None:
     outcome = decide(answer(status), STATE, NOW)
@@ -114,7 +129,11 @@ def test_nobody_is_blamed_when_egress_was_down() -> None:
     failed = decide(Answer(URL, error=CannotConnect("no connection")), before, NOW)
     excused = excuse(failed, before, NOW)
     assert failed.state.error_count == 3
-    assert (excused.kind, excused.state.error_count, excused.state.status) == ("egress_down", 2, "backing_off")
+    assert (excused.kind, excused.state.error_count, excused.state.status) == (
+        "egress_down",
+        2,
+        "backing_off",
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +141,10 @@ def test_nobody_is_blamed_when_egress_was_down() -> None:
     [
         ({"retry-after": "125"}, 125),
         ({"retry-after": "Mon, 23 Nov 2026 12:10:00 GMT"}, 600),
-        ({"retry-after": "Mon, 23 Nov 2026 12:10:00 GMT", "date": "Mon, 23 Nov 2026 12:05:00 GMT"}, 300),  # their clock
+        (
+            {"retry-after": "Mon, 23 Nov 2026 12:10:00 GMT", "date": "Mon, 23 Nov 2026 12:05:00 GMT"},
+            300,
+        ),  # their clock
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"x-ratelimit-reset": "90"}, 90),

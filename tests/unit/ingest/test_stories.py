@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.ingest.stories import Candidate, bands, choose, fingerprint, guard, numbers, overlap, same_story, shingles
+from pipeline.ingest.stories import (
+    Candidate,
+    bands,
+    choose,
+    fingerprint,
+    guard,
+    numbers,
+    overlap,
+    same_story,
+    shingles,
+)
 from pipeline.ingest.titles import folded_title, says_correction
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -24,7 +34,10 @@ def same(one: object, other: object, road: str = "near_copy") -> bool:
 
 
 def test_an_edited_copy_is_the_same_story() -> None:
-    copy = print_of(f"UPDATE 1-{TITLE} - Reuters", "NEW YORK (Reuters) - " + BODY.replace("early trading", "premarket trading"))
+    copy = print_of(
+        f"UPDATE 1-{TITLE} - Reuters",
+        "NEW YORK (Reuters) - " + BODY.replace("early trading", "premarket trading"),
+    )
     assert same(print_of(TITLE, BODY), copy)
 
 
@@ -47,8 +60,12 @@ def test_a_template_about_others_or_other_numbers_is_another_story(title: str, b
 
 
 def test_title_only_templates_stay_apart() -> None:
-    assert not same(print_of("Acme Shares Fall After Earnings Miss"), print_of("Bolt Shares Fall After Earnings Miss"))
-    assert not same(print_of("Fed raises rates by 25 basis points"), print_of("Fed raises rates by 50 basis points"))
+    assert not same(
+        print_of("Acme Shares Fall After Earnings Miss"), print_of("Bolt Shares Fall After Earnings Miss")
+    )
+    assert not same(
+        print_of("Fed raises rates by 25 basis points"), print_of("Fed raises rates by 50 basis points")
+    )
 
 
 def test_different_companies_of_the_watch_list_never_merge() -> None:
@@ -57,8 +74,14 @@ def test_different_companies_of_the_watch_list_never_merge() -> None:
 
 
 def test_a_column_is_not_a_story() -> None:
-    monday = print_of("Morning briefing", "Oil rose and the dollar fell as traders waited for the jobs report due this week in Washington.")
-    tuesday = print_of("Morning briefing", "Chip shares led Asia higher after a strong forecast from Taiwan lifted hopes for a rebound in phones.")
+    monday = print_of(
+        "Morning briefing",
+        "Oil rose and the dollar fell as traders waited for the jobs report due this week in Washington.",
+    )
+    tuesday = print_of(
+        "Morning briefing",
+        "Chip shares led Asia higher after a strong forecast from Taiwan lifted hopes for a rebound in phones.",
+    )
     assert not same(monday, tuesday, "title")
 
 
@@ -88,7 +111,10 @@ def test_bands_are_stable_across_processes() -> None:
 
 def test_chinese_copies_meet() -> None:
     body = "中国平安周三公布第三季度业绩,净利润同比下降百分之十四,主要受投资收益下滑影响,公司表示将继续优化结构。"
-    assert same(print_of("中国平安第三季度净利润下降", body), print_of("中国平安第三季度净利润下降", body[:-4] + "优化。"))
+    assert same(
+        print_of("中国平安第三季度净利润下降", body),
+        print_of("中国平安第三季度净利润下降", body[:-4] + "优化。"),
+    )
 
 
 @pytest.mark.parametrize(

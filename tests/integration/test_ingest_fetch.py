@@ -1,0 +1,230 @@
+"""The fetcher against hostile servers: nothing private is reached, everything ends, nothing grows."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from ingest_server import FeedServer, feed_server, item, rss
+
+from pipeline.ingest.addresses import Allowed, read_allowed
+from pipeline.ingest.answer import Answer, Request
+from pipeline.ingest.fetch import Fetcher
+
+BODY = rss(item(1))
+
+
+def get(url: str, allowed: Allowed | None = None, *, timeout_s: float = 2.0, **request: Any) -> Answer:
+    async def go() -> Answer:
+        async with Fetcher(
+            timeout_s=timeout_s, connections=4, allowed=allowed or read_allowed(("127.0.0.0/8",))
+        ) as fetcher:
+            return await fetcher.get(Request(url, "Undertow/test", **request))
+
+    return asyncio.run(go())
+
+
+def error_of(answer: Answer) -> str:
+    return type(answer.error).__name__
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FeedServer]:
+    with feed_server() as server:
+        server.replies["/feed"] = (200, {}, BODY)
+        yield server
+
+
+SPELLINGS = (
+    "127.0.0.1",
+    "localhost",
+    "[::ffff:127.0.0.1]",
+    "0x7f000001",
+    "2130706433",
+    "127.1",
+    "0177.0.0.1",
+    "0.0.0.0",
+    "１２７.0.0.1",
+)
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+def test_no_spelling_of_a_private_address_is_dialled(server: FeedServer, host: str) -> None:
+    before = len(server.requests)
+    answer = get(f"http://{host}:{server.port}/feed", Allowed())
+    assert error_of(answer) in {"ForbiddenAddress", "BadAddress", "UnknownHost", "CannotConnect"}
+    assert answer.body == b""
+    assert len(server.requests) == before
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://127.0.0.2:{port}/feed", "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd",
+     "gopher://127.0.0.1/", "//[::1]:{port}/feed", "http://user:pw@127.0.0.1:{port}/feed"],
+)  # fmt: skip
+def test_redirects_pass_the_same_guard(server: FeedServer, target: str) -> None:
+    server.replies["/away"] = (302, {"Location": target.format(port=server.port)}, b"")
+    before = len(server.requests)
+    answer = get(server.url("/away"), read_allowed((f"127.0.0.1:{server.port}",)))
+    assert error_of(answer) in {"ForbiddenAddress", "BadAddress", "CannotConnect", "BadRedirect"}
+    assert len(server.requests) == before + 1
+
+
+def test_a_name_is_resolved_once_and_checked_where_it_is_dialled(
+    server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: what a resolver says is not trusted; the address of the socket is."""
+    original = socket.getaddrinfo
+
+    def rebinding(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        return original("127.0.0.1" if host == "feeds.example" else host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    assert error_of(get(f"http://feeds.example:{server.port}/feed", Allowed())) == "ForbiddenAddress"
+    assert get(f"http://feeds.example:{server.port}/feed").body == BODY
+
+
+def test_proxy_variables_are_ignored(server: FeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
+    assert error_of(get("http://10.1.2.3/feed", Allowed())) == "ForbiddenAddress"
+
+
+def test_validators_go_only_where_they_came_from(server: FeedServer) -> None:
+    server.replies["/moved"] = (302, {"Location": "/feed", "Set-Cookie": "a=b"}, b"")
+    server.requests.clear()
+    get(server.url("/moved"), etag='"1"', validators_url=server.url("/feed"))
+    (first,), (second,) = server.asked("/moved"), server.asked("/feed")
+    assert "if-none-match" not in first
+    assert second["if-none-match"] == '"1"'
+    assert "cookie" not in second
+
+
+def test_six_hops_are_too_many_and_https_is_not_left(server: FeedServer) -> None:
+    from pipeline.ingest.answer import BadRedirect
+    from pipeline.ingest.fetch import next_url
+
+    for n in range(7):
+        server.replies[f"/hop{n}"] = (302, {"Location": f"/hop{n + 1}"}, b"")
+    assert error_of(get(server.url("/hop0"))) == "BadRedirect"
+    with pytest.raises(BadRedirect, match="https"):
+        next_url("https://e.com/feed", "http://e.com/feed", set())
+
+
+@contextmanager
+def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server of bytes, for answers that no honest library sends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        while not done.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    connection.recv(65_536)
+                    answer(connection)
+                except OSError:
+                    pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/feed"
+    finally:
+        done.set()
+        listener.close()
+
+
+def drip_header(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(200):
+        connection.sendall(b"X: y\r\n")
+        time.sleep(0.1)
+
+
+def drip_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n<rss>")
+    for _ in range(200):
+        connection.sendall(b" ")
+        time.sleep(0.1)
+
+
+def endless(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        connection.sendall(b"x" * 65_536)
+
+
+def huge_header(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    for _ in range(800):
+        connection.sendall(b"y" * 65_536)
+
+
+def bomb(connection: socket.socket) -> None:
+    connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"\x00" * 40_000_000)
+    )
+
+
+def liar(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n<rss>")
+
+
+def breaks_off(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<rss>")
+
+
+def nonsense(connection: socket.socket) -> None:
+    connection.sendall(b"\x00\xff\x00SSH-2.0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "errors"),
+    [
+        (drip_header, {"FetchTimeout"}),
+        (drip_body, {"FetchTimeout"}),
+        (endless, {"TooLarge"}),
+        (huge_header, {"BadAnswer", "BadAddress"}),
+        (bomb, {"TooLarge"}),
+        (liar, {"TooLarge"}),
+        (breaks_off, {"BadAnswer", "CannotConnect"}),
+        (nonsense, {"BadAnswer"}),
+    ],
+)
+def test_hostile_answers_end_and_stay_small(
+    behaviour: Callable[[socket.socket], None], errors: set[str]
+) -> None:
+    started, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with raw_server(behaviour) as url:
+        answer = get(url)
+    assert error_of(answer) in errors
+    assert time.monotonic() - started < 10
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024 < 80  # MB
+
+
+def test_a_refused_connection_and_an_unknown_name_have_names() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert error_of(get(f"http://127.0.0.1:{port}/")) == "CannotConnect"
+    assert error_of(get("http://nowhere.invalid/")) == "UnknownHost"
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://e.com/", "http://", "http://u:p@e.com/", "nonsense"]
+)
+def test_only_plain_http_is_fetched(url: str) -> None:
+    answer = get(url)
+    assert error_of(answer) == "BadAddress"
+    assert "u:p" not in str(answer.error)

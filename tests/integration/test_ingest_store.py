@@ -1,0 +1,349 @@
+"""What reaches the tables: articles, revisions, stories, imports; poison, kills, health."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from ingest_server import FeedServer, feed_server, item, rss
+from sqlalchemy.engine import Engine
+
+from pipeline.errors import InputFileError
+from pipeline.ingest import step
+from pipeline.ingest.articles import Draft
+from pipeline.settings import Settings
+from pipeline.store import articles, feeds
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SETTINGS = Settings(
+    fetch_allow_private=("127.0.0.0/8",), parse_processes=1, operator_receiver="ops", _env_file=None
+)  # type: ignore[call-arg]
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[FeedServer]:
+    with feed_server() as wire_server:
+        yield wire_server
+
+
+def add(engine: Engine, wire: FeedServer, name: str, body: bytes, **options: Any) -> int:
+    wire.replies[f"/{name}"] = (200, {}, body)
+    with engine.begin() as connection:
+        return feeds.save_feed(
+            connection, {"name": name, "url": wire.url(f"/{name}"), **options}, NOW, origin="desk"
+        )
+
+
+def poll(engine: Engine, *ids: int, hours: float = 0) -> Any:
+    return step.ingest_feeds(engine, ids, settings=SETTINGS, as_of=NOW + timedelta(hours=hours))
+
+
+def query(engine: Engine, text: str, **parameters: Any) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(sa.text(text), parameters))
+
+
+def test_an_article_lives_through_edits_corrections_and_copies(
+    engine: Engine, wire: FeedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "companies.toml").write_text(
+        '[[companies]]\nname = "Acme"\nticker = "ACME"\nsector = "Industrials"\n'
+    )
+    step.sync_companies(engine, tmp_path / "companies.toml", as_of=NOW)
+    title, text = (
+        "Acme profit fell 12% in the third quarter",
+        "Acme said its quarterly profit fell 12% as demand for engines slowed in Europe and Asia.",
+    )
+    first = add(engine, wire, "wire", rss(item(1, title, text)))
+    second = add(
+        engine, wire, "paper", rss(item(9, f"UPDATE 1-{title}", f"LONDON - {text}")), title="The Paper"
+    )
+    report = poll(engine, first, second)
+    assert (report.new, report.stories, report.copies, report.mentions) == (2, 1, 1, 2)
+    (story,) = query(engine, "select * from stories")
+    assert (story.copies, story.sources) == (2, 2)
+    assert story.text == f"{story.title}\n{text}" or story.text.endswith(text)
+    assert query(engine, "select company_id, in_title, hits from mentions order by article_id")[0][1:] == (
+        True,
+        2,
+    )
+    assert [row.novelty_7d for row in query(engine, "select * from story_novelties")] == [1.0]
+    assert len(query(engine, "select * from score_queue")) == 1
+
+    wire.replies["/wire"] = (
+        200,
+        {},
+        rss(item(1, f"CORRECTED-{title.replace('fell', 'rose')}", text.replace("fell", "rose"))),
+    )
+    report = poll(engine, first, hours=1)
+    assert (report.new, report.revised, report.stories) == (0, 1, 0)
+    (article,) = query(engine, "select * from articles where feed_id = :id", id=first)
+    assert (article.revision, article.corrected, article.title[:9]) == (2, True, "CORRECTED")
+    revisions = query(
+        engine,
+        "select revision, title, is_correction from article_revisions where article_id = :id order by 1",
+        id=article.id,
+    )
+    assert [(row.revision, row.is_correction) for row in revisions] == [(1, False), (2, True)]
+    assert query(engine, "select text from stories") == [
+        (story.text,)
+    ]  # what was scored stays as it was seen
+
+    follow_up = item(
+        2,
+        "Acme names new chief after profit slump",
+        "Acme named a new chief executive on Tuesday, a day after its profit fell 12%.",
+    )
+    wire.replies["/wire"] = (200, {}, rss(follow_up))
+    assert poll(engine, first, hours=2).stories == 1
+    shares = query(engine, "select novelty_12h from story_novelties order by story_id desc limit 1")
+    assert 0 < shares[0][0] <= 1
+
+
+def test_running_twice_changes_nothing(engine: Engine, wire: FeedServer) -> None:
+    ids = [
+        add(
+            engine,
+            wire,
+            f"twice{n}",
+            rss(*[item(f"{n}-{k}", f"Subject {n} number {k} of the day in town {k}") for k in range(5)]),
+        )
+        for n in range(2)
+    ]
+    poll(engine, *ids)
+    tables = (
+        "articles",
+        "article_revisions",
+        "article_aliases",
+        "stories",
+        "mentions",
+        "article_bands",
+        "score_queue",
+    )
+    before = {
+        table: query(engine, f"select md5(string_agg(t::text, '|' order by t::text)) from {table} t")
+        for table in tables
+    }
+    wire.replies["/twice0"] = (200, {}, wire.replies["/twice0"][2] + b" ")  # type: ignore[index]  # parsed again
+    report = poll(engine, *ids, hours=1)
+    assert (report.seen, report.unchanged, report.new) == (5, 5, 0)
+    assert {
+        table: query(engine, f"select md5(string_agg(t::text, '|' order by t::text)) from {table} t")
+        for table in tables
+    } == before
+
+
+def draft(n: int, **changes: Any) -> Draft:
+    key = n.to_bytes(16, "big")
+    fields: dict[str, Any] = {
+        "item_key": key, "reused_key": key, "content_hash": key, "aliases": (("guid", key),), "guid": str(n), "url": None,
+        "url_key": None, "source": "s", "title": f"Title {n}", "summary": "", "body": None, "author": None, "categories": ("a", "b"),
+        "language": "en", "language_p": 1.0, "published_raw": None, "published_at": None, "tz_source": "none",
+        "date_status": "missing", "flags": (),
+    }  # fmt: skip
+    return Draft(**(fields | changes))
+
+
+def test_a_poison_row_costs_itself_only(engine: Engine) -> None:
+    with engine.begin() as connection:
+        feed_id = feeds.import_feed(connection, "poison", NOW)
+        rows = [draft(n) for n in range(1_000)]
+        rows[377].title = "nul \x00 inside"
+        rows[700].date_status = "no such status"
+        new = [articles.NewArticle(feed_id, row.item_key, row, NOW) for row in rows]
+        ids, refused = articles.insert_articles(connection, new)
+    assert len(ids) == 998
+    assert {article.draft.guid for article, _ in refused} == {"377", "700"}
+    assert all(reason for _, reason in refused)
+    assert query(engine, "select count(*) from articles where categories = '{a,b}'") == [(998,)]
+
+
+def test_sql_in_a_title_lands_verbatim(engine: Engine, wire: FeedServer) -> None:
+    feed = add(engine, wire, "sql", rss(item(1, "'); drop table articles; -- %s :name ${x}")))
+    poll(engine, feed)
+    assert query(engine, "select title from articles")[0][0] == "'); drop table articles; -- %s :name ${x}"
+
+
+def test_one_feed_cannot_take_the_ids_of_another(engine: Engine, wire: FeedServer) -> None:
+    one = add(engine, wire, "own1", rss(item(1, "First outlet reports on harbour works in Hull")))
+    other = add(engine, wire, "own2", rss(item(1, "Second outlet writes about a bakery in Lyon")))
+    assert poll(engine, one, other).new == 2
+
+
+def write_archive(path: Path, rows: int) -> None:
+    with path.open("w") as file:
+        for n in range(rows):
+            at = (NOW - timedelta(days=30) + timedelta(minutes=n % 977)).isoformat()
+            file.write(
+                json.dumps(
+                    {
+                        "title": f"Archive item {n} on topic {n * 7919 % 1000}",
+                        "text": f"Body {n} " * 8,
+                        "source": f"S{n % 3}",
+                        "published_at": at,
+                    }
+                )
+                + "\n"
+            )
+        file.write("not json\n\n")
+        file.write(json.dumps({"title": "Dated by day", "published_at": "2026-10-01"}) + "\n")
+
+
+def test_an_archive_comes_in_as_history_once(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "archive.jsonl"
+    write_archive(path, 300)
+    report = step.import_articles(engine, path, settings=SETTINGS, as_of=NOW)
+    assert (report.rows, report.new, report.rejected, report.outlets) == (302, 301, 1, 4)
+    assert report.stories + report.copies == 301
+    assert query(
+        engine,
+        "select count(*) from articles where not backfilled or available_at > :now or story_id is null",
+        now=NOW,
+    ) == [(0,)]
+    (dated,) = query(engine, "select * from articles where title = 'Dated by day'")
+    assert (dated.published_at, dated.date_status, dated.available_at) == (
+        None,
+        "date_only",
+        datetime(2026, 10, 1, 23, 59, 59, tzinfo=UTC),
+    )
+    again = step.import_articles(engine, path, settings=SETTINGS, as_of=NOW)
+    assert (again.new, again.unchanged, again.stories) == (0, 301, 0)
+    polls = query(engine, "select outcome, seen, new from feed_fetches")
+    assert {row.outcome for row in polls} == {"imported"}
+
+
+def test_csv_and_parquet_archives(engine: Engine, tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    (tmp_path / "a.csv").write_text(
+        'headline,body,publisher,date,extra\n"Rates, again",They rose,Paper,2026-11-01T10:00:00Z,x\n,,Paper,2026-11-01,y\n'
+    )
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": ["Only a text here\nand more of it", "Another"], "timestamp": [NOW, None]}),
+        tmp_path / "b.parquet",
+    )
+    csv_report = step.import_articles(engine, tmp_path / "a.csv", settings=SETTINGS, as_of=NOW)
+    assert (csv_report.new, csv_report.rejected) == (1, 1)
+    assert step.import_articles(engine, tmp_path / "b.parquet", settings=SETTINGS, as_of=NOW).new == 2
+    titles = query(engine, "select title, summary from articles order by id")
+    assert titles[0] == ("Rates, again", "They rose")
+    assert ("Only a text here", "and more of it") in titles
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "x,y\n1,2\n"),
+        ("a.parquet", "no parquet"),
+        ("a.txt", "x"),
+        ("a.jsonl", ""),
+        ("gone.csv", None),
+    ],
+)
+def test_files_that_are_no_archive_say_so(
+    engine: Engine, tmp_path: Path, name: str, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputFileError):
+        step.import_articles(engine, tmp_path / name, settings=SETTINGS, as_of=NOW)
+
+
+def test_health_tells_the_operator_once(engine: Engine, wire: FeedServer) -> None:
+    fine = add(engine, wire, "fine", rss(*[item(n) for n in range(8)]))
+    undated = add(engine, wire, "undated", rss(*[item(n, date="soon") for n in range(8)]))
+    failing = add(engine, wire, "failing", b"")
+    wire.replies["/failing"] = (500, {}, b"")
+    poll(engine, fine, undated, failing)
+    poll(engine, failing, hours=20)
+    poll(engine, failing, hours=23)
+    later = NOW + timedelta(hours=23.9)
+    problems = step.feed_health(engine, settings=SETTINGS, as_of=later)
+    assert [line.partition(":")[0] for line in problems["problems"]] == ["undated"]
+    after = step.feed_health(engine, settings=SETTINGS, as_of=NOW + timedelta(hours=25))
+    assert any(
+        line.startswith("failing: it has failed for 1.0 days (ServerError") for line in after["problems"]
+    )
+    assert after["told"] == 1
+    assert step.feed_health(engine, settings=SETTINGS, as_of=NOW + timedelta(hours=26))["told"] == 0
+    silent = step.feed_health(engine, settings=SETTINGS, as_of=NOW + timedelta(days=5))
+    assert any(line.startswith("fine: it answers but brought nothing new") for line in silent["problems"])
+    assert [row.kind for row in query(engine, "select kind from notifications")] == ["operator"] * 3
+
+
+def test_feeds_that_leave_the_list_stay_as_history(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(
+        '[[feeds]]\nname = "a"\nurl = "https://e.com/a"\n[[feeds]]\nname = "b"\nurl = "https://e.com/b"\n'
+    )
+    assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 2, "changed": 0, "removed": 0, "kept": 0}
+    path.write_text('[[feeds]]\nname = "a"\nurl = "https://e.com/new"\n')
+    assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 0, "changed": 1, "removed": 1, "kept": 0}
+    assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 0, "changed": 0, "removed": 0, "kept": 1}
+    assert len(step.due_shards(engine, as_of=NOW, shards=4)) == 1
+
+
+KILLED = """
+import sys
+from datetime import UTC, datetime
+from pipeline.ingest import step
+from pipeline.settings import Settings
+from pipeline.store.engine import create_engine
+settings = Settings(fetch_allow_private=("127.0.0.0/8",), parse_processes=1, _env_file=None)
+print("started", flush=True)
+step.ingest_feeds(create_engine(sys.argv[1]), [int(n) for n in sys.argv[2:]], settings=settings, as_of=datetime(2026, 11, 23, 12, tzinfo=UTC))
+"""
+
+
+def test_a_kill_at_any_moment_loses_and_doubles_nothing(
+    engine: Engine, wire: FeedServer, database_url: str
+) -> None:
+    """Three kills here; bench/ingest_kill.py does fifty."""
+    ids = [
+        add(
+            engine,
+            wire,
+            f"kill{n}",
+            rss(
+                *[
+                    item(f"{n}-{k}", f"Kill {n} item {k}: the mayor of town {n * 40 + k} resigns over budget")
+                    for k in range(40)
+                ]
+            ),
+        )
+        for n in range(6)
+    ]
+    rng = random.Random(5)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, database_url, *map(str, ids)],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.getcwd()},
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.uniform(0.3, 2.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    poll(engine, *ids)
+    assert query(engine, "select count(*), count(distinct guid), count(distinct story_id) from articles") == [
+        (240, 240, 240)
+    ]
+    assert query(engine, "select count(*) from articles where story_id is null") == [(0,)]
+    assert query(engine, "select sum(new) from feed_fetches") == [(240,)]
+    assert query(
+        engine,
+        "select count(*) from stories s where not exists (select from articles a where a.id = s.first_article_id and a.story_id = s.id)",
+    ) == [(0,)]
