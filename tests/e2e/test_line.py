@@ -29,14 +29,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # What a second run must leave alone; polls of feeds and evaluations of new quarters of an hour are its own.
 SNAPSHOT = """
-select 'articles' as what, count(*)::text, md5(string_agg(articles::text, '|' order by id)) from articles
-union all select 'revisions', count(*)::text, md5(string_agg(article_revisions::text, '|' order by article_id, seen_at)) from article_revisions
-union all select 'stories', count(*)::text, md5(string_agg(stories::text, '|' order by id)) from stories
-union all select 'mentions', count(*)::text, md5(string_agg(mentions::text, '|' order by article_id, company_id)) from mentions
-union all select 'scores', count(*)::text, md5(string_agg(scores::text, '|' order by story_id, model_version_id)) from scores
-union all select 'counted', count(*)::text, md5(string_agg(counted_stories::text, '|' order by story_id)) from counted_stories
-union all select 'alerts', count(*)::text, md5(string_agg(format('%s %s %s', id, series_id, fired_at), '|' order by id)) from alerts
-union all select 'notifications', count(*)::text, md5(string_agg(notifications::text, '|' order by id)) from notifications
+select 'articles' as what, count(*)::text, md5(string_agg(articles::text, '|' order by id)) from public.articles
+union all select 'revisions', count(*)::text, md5(string_agg(article_revisions::text, '|' order by article_id, seen_at)) from public.article_revisions
+union all select 'stories', count(*)::text, md5(string_agg(stories::text, '|' order by id)) from public.stories
+union all select 'mentions', count(*)::text, md5(string_agg(mentions::text, '|' order by article_id, company_id)) from public.mentions
+union all select 'scores', count(*)::text, md5(string_agg(scores::text, '|' order by story_id, model_version_id)) from public.scores
+union all select 'counted', count(*)::text, md5(string_agg(counted_stories::text, '|' order by story_id)) from public.counted_stories
+union all select 'alerts', count(*)::text, md5(string_agg(format('%s %s %s', id, series_id, fired_at), '|' order by id)) from public.alerts
+union all select 'notifications', count(*)::text, md5(string_agg(notifications::text, '|' order by id)) from public.notifications
 """
 
 
@@ -107,7 +107,7 @@ def test_quiet_companies_are_not_told_of(played: Played) -> None:
 def test_the_dead_feed_stopped_nobody(played: Played) -> None:
     _, rows = ask.ask(
         played.settings,
-        "select name, status from feeds join feed_states on feed_id = id where origin = 'file'",
+        "select name, status from public.feeds join public.feed_states on feed_id = id where origin = 'file'",
     )
     states = dict(rows)
     assert states.pop("dockside-energy") != "ok"
@@ -146,7 +146,7 @@ def test_a_second_run_changes_nothing(played: Played) -> None:
     assert int(before["articles"][0]) > 600
     client = played.services.client()
     later = played.world.anchor + timedelta(hours=6)  # by then every feed is due again
-    polls = "select count(*) from feed_fetches"
+    polls = "select count(*) from public.feed_fetches"
     polled = ask.ask(played.settings, polls)[1][0][0]
     for dag_id in demo.CHAIN:
         conf = {"as_of": later.isoformat()} if dag_id == "ingest" else None
