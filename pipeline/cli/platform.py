@@ -47,6 +47,7 @@ def up(
     from pipeline.settings import load_settings
 
     settings = load_settings()
+    _read_lists(settings)
     services = Services(settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     addresses = services.up(lambda news: typer.echo(f"  {news}"))
@@ -61,6 +62,16 @@ The line runs; `make status` says how it does.
 """)
     if not detach:
         _stay(services)
+
+
+def _read_lists(settings: Settings) -> None:
+    """Raises FileMistakes before anything is started."""
+    from pipeline.detect.rules import load_rules
+    from pipeline.ingest.lists import read_companies, read_feeds
+
+    read_feeds(settings.feeds_file)
+    read_companies(settings.companies_file)
+    load_rules(settings.alerts_file)
 
 
 def _stay(services: Services) -> None:

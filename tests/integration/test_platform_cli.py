@@ -182,6 +182,14 @@ def test_up_refuses_a_chosen_port_that_is_taken(undertow: Undertow, home: str) -
     assert f"port {port} is taken" in done.stderr
 
 
+def test_up_starts_nothing_while_a_list_has_mistakes(undertow: Undertow, tmp_path: Path) -> None:
+    (tmp_path / "feeds.toml").write_text('[[feeds]]\nname = "Not A Name"\n')
+    done = undertow("up", "--detach", HOME=str(tmp_path / "home"), FEEDS_FILE=str(tmp_path / "feeds.toml"))
+    assert done.returncode == 2
+    assert "2 mistakes" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_status_of_a_system_that_is_down(undertow: Undertow, tmp_path: Path) -> None:
     done = undertow("status", HOME=str(tmp_path))
     assert done.returncode == 1
