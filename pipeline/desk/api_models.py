@@ -54,6 +54,7 @@ class AlertMark(BaseModel):
     """An alert as a chart marks it; times in Unix seconds."""
 
     id: int
+    title: str
     at: int
     until: int
     severity: str

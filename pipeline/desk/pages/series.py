@@ -90,7 +90,7 @@ def scores(ask: Ask, series_id: SmallId) -> Response:
 
 
 def series_chart(connection: Connection, series: Row, range: str, ask: Asked) -> dict[str, Any]:
-    """The chart's columns with the alerts of the series in it."""
+    """The chart's columns with the alerts in it."""
     length, minutes = RANGES[range]
     since, until = ask.as_of - length, ask.as_of
     first_day = floor(since, timedelta(days=1))
@@ -104,10 +104,13 @@ def series_chart(connection: Connection, series: Row, range: str, ask: Asked) ->
         )
     )
     drawn = chart(read_counts(points), read_counts(days), since, until, minutes)
-    found = desk_alerts.alerts(connection, limit=100, series_id=series["id"], since=since)
+    # over everything stand the critical alerts of all series; a series has its own
+    of_all = {"severity": "critical"} if series["kind"] == "all" else {"series_id": series["id"]}
+    found = desk_alerts.alerts(connection, limit=100, since=since, as_of=until, **of_all)
     drawn["alerts"] = [
         {
             "id": alert["id"],
+            "title": alert["title"],
             "at": int((alert["fired_at"] or alert["pending_at"]).timestamp()),
             "until": int((alert["resolved_at"] or until).timestamp()),
             "severity": alert["severity"],

@@ -88,8 +88,8 @@
       const all = data.negative[at] + data.neutral[at] + data.positive[at];
       line.append(`${Desk.time(data.at[at], data.span_minutes === 1440)} · index `, value,
         `, ${usual} · ${all} stories: ▼ ${data.negative[at]}  ◆ ${data.neutral[at]}  ▲ ${data.positive[at]}`);
-      const alert = data.alerts.find((a) => a.at <= data.at[at] + data.span_minutes * 60 && a.until >= data.at[at]);
-      if (alert) line.append(` · alert, ${alert.severity}`);
+      const then = data.alerts.filter((a) => a.at <= data.at[at] + data.span_minutes * 60 && a.until >= data.at[at]);
+      if (then.length) line.append(` · ${then[0].severity} alert: ${then.slice(0, 3).map((a) => a.title).join(", ")}${then.length > 3 ? " …" : ""}`);
     };
   }
 

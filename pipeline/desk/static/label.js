@@ -29,15 +29,16 @@
     field("reason").textContent = item.reason;
     field("title").textContent = item.title;
     field("target").textContent = target ? target.name : "those concerned";
-    mark(field("text"), item.text, target);
+    // the title stands above already
+    mark(field("text"), item.text, target, item.text.startsWith(item.title + "\n") ? item.title.length + 1 : 0);
     form.action = `${Desk.base}/label/${item.article_id}`;
     root.dataset.article = item.article_id;
     card.focus({ preventScroll: true });
   }
 
-  function mark(element, text, company) {
+  function mark(element, text, company, from) {
     element.replaceChildren();
-    let at = 0;
+    let at = from;
     for (const [start, end] of (company ? company.spans : []) || []) {
       if (start < at || end > text.length) continue;
       const marked = document.createElement("mark");
