@@ -53,7 +53,8 @@ def wire(feeds: int, items: int) -> Iterator[int]:
         str(items),
     ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdin is not None
     yield int(process.stdout.readline().split()[1])
     process.stdin.close()
     process.wait(10)

@@ -32,8 +32,7 @@ def main() -> None:
             reader.add_feed(f"http://{address(feed)}:{port}/feed")
         first = update(reader, workers)
         articles = reader.get_entry_counts().total
-        for feed in reader.get_feeds():  # it would not poll again within the hour
-            reader.set_feed_update_after = None
+
         reader._storage.get_db().execute("update feeds set update_after = null")
         again = update(reader, workers)
     print(json.dumps({"articles": articles, "first": first, "again": again}))

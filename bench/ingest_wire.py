@@ -15,7 +15,28 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 11, 23, 11, tzinfo=UTC)
-_SYLLABLES = "ba co de fi go ha lo mi ne or pa qui ra se ti ul ve wo xa za".split()
+_SYLLABLES = [
+    "ba",
+    "co",
+    "de",
+    "fi",
+    "go",
+    "ha",
+    "lo",
+    "mi",
+    "ne",
+    "or",
+    "pa",
+    "qui",
+    "ra",
+    "se",
+    "ti",
+    "ul",
+    "ve",
+    "wo",
+    "xa",
+    "za",
+]
 
 
 def address(feed: int) -> str:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import ParseError, PlatformError
 from pipeline.ingest import parse
@@ -25,6 +25,7 @@ from pipeline.ingest.parse_worker import CPU_S, READY, frame
 DEADLINE_S = 60.0
 # Seconds for a worker to start; it takes 0.5 s on an idle core.
 START_S = 120.0
+T = TypeVar("T")
 _ERRORS: Mapping[str, type[ParseError]] = {
     kind.__name__: kind
     for kind in (
@@ -61,13 +62,18 @@ class ParsePool:
         self, body: bytes, headers: Mapping[str, str], url: str, options: FeedOptions, now: datetime
     ) -> Prepared:
         """Parse and prepare one document. Raises a ParseError, ParseTimeout and ParserCrash included."""
+        return await self._work((body, dict(headers), url, options, now), Prepared)
+
+    async def extract(self, body: bytes, url: str) -> str:
+        """The text of an article's page, '' if it has none. Raises a ParseError."""
+        return await self._work((body, url), str)
+
+    async def _work(self, job: Any, expected: type[T]) -> T:
         process = await self._idle.get()
         try:
             if process is None or process.returncode is not None:
                 process = await _start(self._cpu_s)
-            result = await asyncio.wait_for(
-                _ask(process, (body, dict(headers), url, options, now)), self._deadline_s
-            )
+            result = await asyncio.wait_for(_ask(process, job), self._deadline_s)
         except TimeoutError:
             await _kill(process)
             raise parse.ParseTimeout(
@@ -80,7 +86,7 @@ class ParsePool:
             raise
         finally:
             self._idle.put_nowait(process if process is not None and process.returncode is None else None)
-        if isinstance(result, Prepared):
+        if isinstance(result, expected):
             return result
         kind, message, advice = result
         raise _ERRORS.get(kind, parse.ParserFailed)(message, advice)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from pipeline.errors import ParseError
 from pipeline.ingest.articles import FeedOptions, Prepared, prepare
 from pipeline.ingest.parse import ParserFailed, parse_feed
-from pipeline.ingest.text import one_line
+from pipeline.ingest.text import clean, one_line
 
 # Address space: Python, lxml and the language model take 300 MB of it; 5,000 honest items less than 200 MB more.
 MEMORY_LIMIT = 1024**3
@@ -27,13 +27,14 @@ CPU_S = 10
 READY = b"ready"
 
 Job = tuple[bytes, dict[str, str], str, FeedOptions, datetime]
+Page = tuple[bytes, str]  # an article's page and its address
+Failure = tuple[str, str, str]  # class, message and advice of a ParseError
 
 
-def work(job: Job) -> Prepared | tuple[str, str, str]:
-    """One job: the prepared document, or (class, message, advice) of its ParseError."""
-    body, headers, url, options, now = job
+def work(job: Job | Page) -> Prepared | str | Failure:
+    """One job: the prepared document, the text of a page, or the failure."""
     try:
-        return prepare(parse_feed(body, headers), options, url, now)
+        return _extract(*job) if len(job) == 2 else _prepare(*job)
     except ParseError as error:
         return type(error).__name__, error.message, error.advice
     except (MemoryError, RecursionError) as error:
@@ -44,6 +45,16 @@ def work(job: Job) -> Prepared | tuple[str, str, str]:
             one_line(f"the parser failed: {type(error).__name__}: {error}"),
             "report the feed",
         )
+
+
+def _prepare(body: bytes, headers: dict[str, str], url: str, options: FeedOptions, now: datetime) -> Prepared:
+    return prepare(parse_feed(body, headers), options, url, now)
+
+
+def _extract(body: bytes, url: str) -> str:
+    from trafilatura import extract
+
+    return clean(extract(body, url=url, include_comments=False, fast=True) or "").text
 
 
 def read_frame(stream: BinaryIO) -> Any | None:

@@ -122,6 +122,31 @@ def insert_rejects(
         )
 
 
+def without_full_text(connection: Connection, limit: int) -> list[tuple[int, str]]:
+    """(id, url) of new articles whose feed wants the page too."""
+    return [
+        (row.id, row.url) for row in connection.execute(sql("articles_without_full_text"), {"limit": limit})
+    ]
+
+
+def save_full_texts(connection: Connection, pages: Sequence[tuple[int, str | None, str]]) -> None:
+    """(article_id, text or None, flag): the page's text becomes the body of the article and of its first revision."""
+    for article_id, text, flag in pages:
+        parameters = {"id": article_id, "text": text, "flag": flag}
+        connection.execute(
+            sa.text(
+                "update articles set body = coalesce(:text, body), flags = flags || cast(:flag as text) where id = :id"
+            ),
+            parameters,
+        )
+        connection.execute(
+            sa.text(
+                "update article_revisions set body = coalesce(:text, body) where article_id = :id and revision = 1"
+            ),
+            parameters,
+        )
+
+
 def _insert_or_halve(
     connection: Connection,
     articles: Sequence[NewArticle],

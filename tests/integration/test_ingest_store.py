@@ -347,3 +347,30 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
         engine,
         "select count(*) from stories s where not exists (select from articles a where a.id = s.first_article_id and a.story_id = s.id)",
     ) == [(0,)]
+
+
+def test_pages_are_fetched_where_feed_and_robots_allow(engine: Engine, wire: FeedServer) -> None:
+    pytest.importorskip("trafilatura")
+    page = (
+        "<html><body><nav>Menu</nav><article><h1>Plant opens</h1>"
+        + "<p>The plant in Ohio opened on Monday, its owner said.</p>" * 8
+        + "</article></body></html>"
+    )
+    wire.replies["/robots.txt"] = (200, {}, b"User-agent: *\nDisallow: /closed\nCrawl-delay: 0.01\n")
+    wire.replies |= {"/open/1": (200, {}, page.encode()), "/closed/2": (200, {}, page.encode())}
+    items = [
+        f"<item><guid>{path}</guid><link>{wire.url(path)}</link><title>Story at {path} of the plant</title></item>"
+        for path in ("/open/1", "/closed/2", "/open/missing")
+    ]
+    feed = add(engine, wire, "pages", rss(*items), full_text=True)
+    on = SETTINGS.model_copy(update={"full_text": True})
+    step.ingest_feeds(engine, [feed], settings=on, as_of=NOW)
+    bodies = {
+        row.guid: (row.body, row.flags) for row in query(engine, "select guid, body, flags from articles")
+    }
+    assert "opened on Monday" in bodies["/open/1"][0]
+    assert "Menu" not in bodies["/open/1"][0]
+    assert bodies["/closed/2"] == (None, ["robots_forbid"])
+    assert bodies["/open/missing"] == (None, ["page_failed"])
+    assert not wire.asked("/closed/2")
+    assert "opened on Monday" in query(engine, "select text from stories where title like '%/open/1%'")[0][0]

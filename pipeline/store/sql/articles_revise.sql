@@ -1,7 +1,8 @@
 -- The newest state into articles, and one more row into the history.
 with revised as (
   update articles as a set
-    title = new.title, summary = new.summary, body = new.body, content_hash = new.content_hash,
+    title = new.title, summary = new.summary,
+    body = coalesce(new.body, case when 'full_text' = any(a.flags) then a.body end), content_hash = new.content_hash,
     revision = a.revision + 1, corrected = a.corrected or new.is_correction
   from unnest(cast(:article_id as bigint[]), cast(:title as text[]), cast(:summary as text[]), cast(:body as text[]),
     cast(:content_hash as bytea[]), cast(:is_correction as boolean[]))
