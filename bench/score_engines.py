@@ -110,18 +110,19 @@ def answer(run: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def ort_encoder(classifier: Classifier, precision: str) -> Callable[..., Any]:
     import onnxruntime as ort
 
-    folder = Path(tempfile.mkdtemp(prefix="bench-onnx-"))
-    export(classifier, folder / "encoder.onnx")
-    if precision == "int8":
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+    with tempfile.TemporaryDirectory(prefix="bench-onnx-") as made:
+        folder = Path(made)
+        export(classifier, folder / "encoder.onnx")
+        if precision == "int8":
+            from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        quantize_dynamic(
-            folder / "encoder.onnx", folder / "int8.onnx", weight_type=QuantType.QInt8, per_channel=True
-        )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    name = "int8.onnx" if precision == "int8" else "encoder.onnx"
-    session = ort.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+            quantize_dynamic(
+                folder / "encoder.onnx", folder / "int8.onnx", weight_type=QuantType.QInt8, per_channel=True
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        name = "int8.onnx" if precision == "int8" else "encoder.onnx"
+        session = ort.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
     inputs = [i.name for i in session.get_inputs()]
     return answer(lambda ids, mask: session.run(None, dict(zip(inputs, (ids, mask), strict=True)))[0])
 
