@@ -9,11 +9,14 @@ import pytest
 import sqlalchemy as sa
 from newsroom import NOW, add_articles, add_company, add_feed, add_model, mention, score
 
+from pipeline import labels as labelling
+from pipeline import run
 from pipeline.label.agreement import Vote
 from pipeline.label.formats import FORMATS, write_labels
 from pipeline.label.queue import parse_mix
 from pipeline.label.schema import Rename
 from pipeline.label.step import agreement, fill_queue, import_labels
+from pipeline.settings import Settings
 from pipeline.store import labels
 
 MIX = parse_mix("uncertain=40,alert=20,disputed=10,drift=10,suspect=10,random=10")
@@ -215,3 +218,50 @@ def test_drawing_at_random_marks_labels_that_were_asked_for_another_reason(engin
     assert len(drawn) == 3
     assert rows(engine, "select article_id from labels where queue_reason = 'random' order by 1") == drawn
     assert rows(engine, "select count(*) from label_queue where done_at is null") == [(0,)]
+
+
+def test_the_watch_estimates_accuracy_from_random_labels_and_measures_drift(engine, database_url, tmp_path):
+    settings = Settings(home=tmp_path, database_url=database_url, operator_receiver="desk", _env_file=None)
+    line = run.Line(settings, engine)
+    model = add_model(engine)
+    feed = add_feed(engine)
+    start = NOW - timedelta(days=40)
+    older = add_articles(
+        engine, feed, [f"Calm day {i}\nNothing happens." for i in range(120)], at=start, gap=3600
+    )
+    newer = add_articles(
+        engine,
+        feed,
+        [f"Grim day {i}\nNothing good happens." for i in range(120)],
+        at=NOW - timedelta(days=6),
+        gap=600,
+    )
+    for article in older:
+        score(engine, model, article, (0.05, 0.9, 0.05))
+    for article in newer:
+        score(engine, model, article, (0.9, 0.05, 0.05))
+    given = [
+        labels.NewLabel(
+            a,
+            "story",
+            "anna",
+            NOW,
+            "desk",
+            sentiment="negative" if i % 4 else "neutral",
+            queue_reason="random",
+        )
+        for i, a in enumerate(newer[:40])
+    ]
+    with engine.begin() as connection:
+        labels.write_labels(connection, given, NOW)
+    told = labelling.watch(line, as_of=NOW)["told"]
+    assert any(line.startswith("What the model says") for line in told), told
+    accuracy = rows(
+        engine,
+        "select effect, detail ->> 'labels' from analytics.drift where kind = 'accuracy' and subject = 'all'",
+    )
+    assert accuracy == [(0.75, "40")]
+    assert rows(engine, "select count(*) from notifications where kind = 'operator'") == [(1,)]
+    lines = rows(engine, "select count(*) from drift_reports")
+    assert labelling.watch(line, as_of=NOW)["lines"] == 0, "the same moment again changes nothing"
+    assert rows(engine, "select count(*) from drift_reports") == lines
