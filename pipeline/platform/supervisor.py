@@ -90,14 +90,13 @@ class Supervisor:
         if not self.running():
             self._end_orphans()
             return
-        self._rpc().shutdown()
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while self.socket.exists() and self.running():
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    "the processes did not stop in time", f"see {self.folder}/supervisord.log"
-                )
-            time.sleep(0.2)
+        daemon = psutil.Process(self._rpc().getPID())
+        self._rpc().shutdown()  # it stops answering at once, long before its programs have ended
+        try:
+            daemon.wait(STOP_TIMEOUT_S)
+        except psutil.TimeoutExpired:
+            advice = f"see {self.folder}/supervisord.log"
+            raise PlatformError("the processes did not stop in time", advice) from None
 
     def states(self) -> list[State]:
         """State of each program, in starting order; empty when the daemon is not running."""

@@ -53,7 +53,9 @@ def test_a_program_that_dies_is_started_again(supervisor: Supervisor, tmp_path: 
     first = supervisor.states()[0].pid
     os.kill(first, signal.SIGKILL)
     wait_for("another pid", lambda: supervisor.states()[0].pid not in (0, first))
+    second = psutil.Process(supervisor.states()[0].pid)
     supervisor.stop()
+    assert not second.is_running(), "stop returns when everything has ended"
     assert not supervisor.running()
     assert supervisor.states() == []
 
