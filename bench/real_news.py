@@ -39,7 +39,7 @@ def read_headlines(data: Path, number: int, seed: int = 7) -> list[dict[str, Any
     """`number` labelled headlines, a third from each set."""
     chosen = []
     for name in SETS:
-        rows = [json.loads(line) for line in (data / name / "train.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (data / name / "train.jsonl").open(encoding="utf-8")]
         random.Random(seed).shuffle(rows)
         chosen += [
             {**row, "set": name, "id": f"{name}-{n}"} for n, row in enumerate(rows[: number // len(SETS)])
