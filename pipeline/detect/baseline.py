@@ -35,6 +35,8 @@ DISPERSION_PSEUDO_WINDOWS = 10.0
 TYPICAL_DISPERSION = 0.1
 DISPERSION_RANGE = (0.01, 3.0)
 WINSOR_SDS = 3.0
+# Days of a series before what it deviates by is learnt from: its level has to be known first.
+SETTLING_DAYS = 7
 # Stories in one hour that every series is taken to have had: a series without history is a quiet one.
 LEVEL_PRIOR_STORIES = 0.05
 # Stories that every series is taken to be known by, so that the doubt about its level is finite (at most 2).
@@ -98,7 +100,7 @@ def fit_baseline(history: History) -> Baseline:
     share = _share_before(negative, total)
     expected = _expected(level, profile, history)
     volume_cv2, share_cv2 = _dispersion(negative, other, expected, share, history)
-    clustering = _clustering(negative, expected * np.repeat(share[:, :-1], 24, axis=1))
+    clustering = _clustering(negative, expected * np.repeat(share[:, :-1], 24, axis=1), history)
     volume_cv2 = volume_cv2 + _level_doubt(total)[:, None]
     share_cv2 = share_cv2 + _share_doubt(total, share[:, -1])[:, None]
     days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
@@ -222,10 +224,16 @@ def _share_before(negative: FloatArray, total: FloatArray) -> FloatArray:
     return np.asarray((bad + SHARE_PSEUDO_STORIES * pooled) / (all_ + SHARE_PSEUDO_STORIES))
 
 
-def _clustering(negative: FloatArray, expected: FloatArray) -> FloatArray:
+def _settled(history: History, hours: int) -> FloatArray:
+    """1 for windows [S, B] that come after enough days of the series for its level to be known, else 0."""
+    covered = np.cumsum(history.coverage, axis=1)[:, hours - 1 :: hours]
+    return np.asarray(covered >= SETTLING_DAYS * 24, dtype=float)
+
+
+def _clustering(negative: FloatArray, expected: FloatArray, history: History) -> FloatArray:
     """Variance over mean of the negatives [S] in windows that expect few, shrunk to the pool."""
     k, c = _block(negative, CLUSTERING_HOURS), _block(expected, CLUSTERING_HOURS)
-    rare = c < 1.0
+    rare = (c < 1.0) * _settled(history, CLUSTERING_HOURS)
     spread, mean = (((k - c) ** 2) * rare).sum(axis=1), (c * rare).sum(axis=1)
     pool = (spread.sum() + CLUSTERING_PSEUDO_STORIES * LEAST_CLUSTERING) / (
         mean.sum() + CLUSTERING_PSEUDO_STORIES
@@ -274,7 +282,7 @@ def _dispersion(
     volume, shares = [], []
     for hours in WINDOW_HOURS:
         weight = _decay(DISPERSION_HALF_LIFE_DAYS) ** _block(_ages(history)[None, :], hours, mean=True)
-        weight = weight * (np.arange(weight.shape[1]) >= 7 * 24 // hours)  # the level has to settle first
+        weight = weight * _settled(history, hours)
         k, m = _block(negative, hours), _block(other, hours)
         mu_k, mu_m = _block(expected * by_hour, hours), _block(expected * (1 - by_hour), hours)
         v = _moments(m, mu_m, 1 / np.maximum(mu_m, 1e-9), weight)

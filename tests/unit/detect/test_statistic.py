@@ -1,0 +1,180 @@
+"""The test itself: its known values, its gates, and what must not matter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import nbinom
+
+from pipeline.detect.alerts import Episode
+from pipeline.detect.baseline import History, fit_baseline, from_parameters, to_parameters, usual_in_windows
+from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
+from pipeline.detect.course import evaluate_counts, walk
+from pipeline.detect.coverage import coverage_before, due_ticks, feed_weights
+from pipeline.detect.rules import Rule
+from pipeline.detect.spikes import VOLUME_CAUTION, Windows, explain, tail
+from pipeline.detect.tails import TailBook
+from pipeline.detect.tick import everyone, follow
+
+MONDAY = datetime(2026, 5, 4, tzinfo=UTC)
+
+
+def window(k: float, m: float, mu_k: float, mu_m: float, copies: float = 0.0) -> Windows:
+    return Windows(*(np.array([[[float(x)] * 3]]) for x in (k, m, copies, mu_k, mu_m, 1.0)))
+
+
+def test_the_tail_is_that_of_scipy() -> None:
+    k, mean, variance = np.array([0.0, 1, 4, 30]), np.array([2.0, 2, 2, 10]), np.array([5.0, 5, 2.2, 40])
+    expected = nbinom.sf(k - 1, mean**2 / (variance - mean), mean / variance)
+    assert tail(k, mean, variance) == pytest.approx(expected)
+
+
+def test_a_busy_window_explains_more_negatives() -> None:
+    v = rho = np.full((1, 1, 3), 0.1)
+    quiet = explain(window(8, 6, 2, 6), v, rho)
+    busy = explain(window(8, 24, 2, 6), v, rho)
+    assert (busy.expected > 2 * quiet.expected).all()
+    assert (busy.p > 10 * quiet.p).all()
+    a = 1 / (0.1 * VOLUME_CAUTION)
+    assert busy.expected[0, 0, 0] == pytest.approx(2 * (a + 24) / (a + 6))
+
+
+def test_copies_that_were_found_excuse_those_that_were_not() -> None:
+    v = rho = np.full((1, 1, 3), 0.1)
+    plain = explain(window(6, 6, 2, 6), v, rho, missed_copies=0.087)
+    burst = explain(window(6, 6, 2, 6, copies=60), v, rho, missed_copies=0.087)
+    assert (burst.p > 10 * plain.p).all()
+
+
+def history(days: int = 42, rate: float = 4.0, share: float = 0.25, seed: int = 1, size: int = 20) -> History:
+    rng = np.random.default_rng(seed)
+    hours = np.arange(days * 24)
+    curve = 1 + 0.8 * np.sin(hours * 2 * np.pi / 24)
+    negative = rng.poisson(rate * share * curve, (size, hours.size)).astype(float)
+    other = rng.poisson(rate * (1 - share) * curve, (size, hours.size)).astype(float)
+    return History(MONDAY, negative, other, np.ones_like(other))
+
+
+def test_the_baseline_finds_what_was_drawn() -> None:
+    fitted = fit_baseline(history())
+    assert fitted.level.mean() == pytest.approx(4.0, rel=0.05)
+    assert fitted.share.mean() == pytest.approx(0.25, rel=0.1)
+    assert fitted.profile.mean(axis=1) == pytest.approx(np.ones(20))
+    day = fitted.profile.mean(axis=0).reshape(7, 24).mean(axis=0)
+    assert day[6] == pytest.approx(1.8, abs=0.15)
+    assert day[18] == pytest.approx(0.2, abs=0.15)
+    assert (fitted.days == 42).all()
+
+
+def test_a_spike_in_the_past_hardly_moves_what_is_usual() -> None:
+    calm, shaken = history(), history()
+    shaken.negative[0, -30:-6] += 200
+    before, after = fit_baseline(calm), fit_baseline(shaken)
+    assert after.level[0] < 2 * before.level[0]
+    assert after.share_cv2[0, 0] < 0.5
+
+
+def test_parameters_survive_the_database() -> None:
+    fitted = fit_baseline(history(days=15))
+    read = from_parameters(fitted.as_of, [to_parameters(fitted, i) for i in range(20)])
+    assert read.level == pytest.approx(fitted.level, abs=1e-5)
+    assert read.profile == pytest.approx(fitted.profile, abs=1e-4)
+
+
+def test_a_backlog_is_expected_by_the_hours_it_was_published_in() -> None:
+    fitted = fit_baseline(history())
+    at = MONDAY + timedelta(hours=19)  # the quietest hour; the six before it were busier
+    coverage = np.ones((20, TICKS_PER_DAY))
+    coverage[:, -25:-1], coverage[:, -1] = 0.0, 24.0
+    covered, full = usual_in_windows(fitted, at, coverage)
+    usual_6h = usual_in_windows(fitted, at, np.ones((20, TICKS_PER_DAY)))[0]
+    assert (covered[:, 0, 0] > 5 * full[:, 0, 0]).all()
+    assert covered[:, 0, 2] == pytest.approx(usual_6h[:, 0, 2], rel=0.1)
+
+
+def test_coverage_follows_the_feeds_that_are_down() -> None:
+    weights = feed_weights({(1, 10): 95, (2, 11): 95}, [1, 2], [10, 11])
+    assert weights.sum(axis=1) == pytest.approx([1, 1])
+    covered = coverage_before(MONDAY, {MONDAY: {10: 0.0}, MONDAY - TICK: {}}, weights, [10, 11], 0.0)
+    assert covered[0, -1] < 0.1
+    assert covered[1, -1] > 0.9
+    assert (covered[:, -2] == 1).all()
+    assert (covered[:, :-2] == 0).all()
+
+
+def test_missed_runs_are_caught_up_and_the_first_window_closes_early() -> None:
+    now = MONDAY + timedelta(minutes=7)
+    most = timedelta(days=14)
+    assert due_ticks(None, None, now, most) == []
+    assert due_ticks(None, MONDAY, now, most) == [MONDAY + TICK]
+    assert due_ticks(MONDAY + TICK, None, now, most) == []
+    assert due_ticks(MONDAY - 3 * TICK, None, now, most) == [MONDAY - 2 * TICK, MONDAY - TICK, MONDAY]
+    assert len(due_ticks(MONDAY - timedelta(days=60), None, now, most)) == 14 * TICKS_PER_DAY + 1
+
+
+def counts(days: int = 30, spike: bool = True, seed: int = 3) -> Counts:
+    rng = np.random.default_rng(seed)
+    shape = (6, days * TICKS_PER_DAY)
+    negative, other = rng.poisson(0.1, shape).astype(float), rng.poisson(0.3, shape).astype(float)
+    if spike:
+        negative[2, -60:-40] += 1
+    return Counts(MONDAY, tuple("abcdef"), negative, other, np.ones(shape), np.zeros(shape))
+
+
+def test_a_planted_spike_is_found_and_nothing_else() -> None:
+    evaluated = evaluate_counts(counts(), everyone([Rule()] * 6), count_only=False)
+    told = [m for m in walk(evaluated) if m.change.kind == "open" and m.tick > 14 * TICKS_PER_DAY]
+    assert [m.series for m in told] == [2]
+    assert counts().ticks - 60 <= told[0].tick < counts().ticks - 40
+
+
+def test_walking_series_by_series_is_following_tick_by_tick() -> None:
+    evaluated = evaluate_counts(counts(), everyone([Rule(warning=1.5, critical=3.0)] * 6), count_only=False)
+    episodes: dict[int, Episode] = {}
+    said = []
+    for tick in range(evaluated.counts.ticks):
+        moved = follow(evaluated.findings, evaluated.crowd, episodes, evaluated.tick_at(tick), tick)
+        for i, (episode, changes) in moved.items():
+            episodes[i] = episode
+            said += [(tick, i, change) for change in changes]
+    assert len(said) >= 10
+    assert said == [(m.tick, m.series, m.change) for m in walk(evaluated)]
+
+
+def test_the_future_cannot_change_the_past() -> None:
+    whole = evaluate_counts(counts(), everyone([Rule()] * 6), count_only=False).findings
+    longer = counts()
+    longer.negative[:, -5 * TICKS_PER_DAY :] *= 7
+    changed = evaluate_counts(longer, everyone([Rule()] * 6), count_only=False).findings
+    past = slice(0, counts().ticks - 5 * TICKS_PER_DAY)
+    for name in ("score", "crossing", "expected", "p"):
+        assert (getattr(whole, name)[:, past] == getattr(changed, name)[:, past]).all()
+    assert (whole.score[:, -1] != changed.score[:, -1]).any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=200))
+def test_trailing_sums_are_those_of_a_loop(values: list[int]) -> None:
+    sums = trailing_sums(np.array([values], dtype=float))
+    for w, ticks in enumerate((4, 16, 96)):
+        assert sums[0, :, w].tolist() == [
+            sum(values[max(0, t + 1 - ticks) : t + 1]) for t in range(len(values))
+        ]
+
+
+def test_tail_calibration_brings_series_to_the_same_rate() -> None:
+    rng = np.random.default_rng(5)
+    book = TailBook.empty(2)
+    for _ in range(60):
+        tame, wild = rng.exponential(0.43, (1, 96)), rng.exponential(1.3, (1, 96))
+        book = book.after(np.concatenate([tame, wild]))
+    tame, wild = rng.exponential(0.43, (1, 20_000)), rng.exponential(1.3, (1, 20_000))
+    calibrated = book.calibrate(np.concatenate([tame, wild]))
+    rates = (calibrated > 3).mean(axis=1)
+    assert 0.0001 < rates[0] < 0.003
+    assert 0.0001 < rates[1] < 0.004
+    assert (wild > 3).mean() > 0.05
