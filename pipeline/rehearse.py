@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline import run
-from pipeline.label.rehearsal import compare_alerts, replay_alerts
 from pipeline.run import Line, now
 from pipeline.store import models, retrainings, windows
 
@@ -21,6 +20,7 @@ def rehearse(
 ) -> dict[str, Any] | None:
     """Lets the challenger read the last weeks and replays the alerts of both; None without scored history."""
     from pipeline.detect.rules import load_rules
+    from pipeline.label.rehearsal import compare_alerts, replay_alerts
 
     run.enqueue_rescore(line, challenger.version, days=REHEARSED_DAYS, as_of=as_of)
     run.score(line, REHEARSED_MOST, rescore=challenger.version, order="newest", as_of=as_of)

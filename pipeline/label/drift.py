@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipeline.label.evidence import wilson
+from pipeline.label.intervals import wilson
 
 SMALL, LARGE = 0.10, 0.25
 # Stories of a subject that both periods must have; with fewer the index is noise.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from model.labels import SENTIMENTS
 from model.metrics import class_report, confusion, expected_calibration_error
 from pipeline.label.gate import ClassRecall
+from pipeline.label.intervals import wilson
 
 # Draws for the calibration error that chance alone gives; 200 place a 95th percentile well enough for the gate's slack.
 DRAWS = 200
@@ -97,16 +97,6 @@ def ece_by_chance(probabilities: NDArray[np.float64], *, seed: int = 0, level: f
         for _ in range(DRAWS)
     ]
     return float(np.quantile(errors, level))
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    if n == 0:
-        return (0.0, 1.0)
-    share, z2 = right / n, z * z
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def by_set(verdicts: Verdicts, sets: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -14,31 +13,12 @@ from pipeline.detect.counts import TICK, TICKS_PER_DAY, trailing_sums
 from pipeline.detect.rules import Rules
 from pipeline.detect.scene import make_crowd, make_history, midnight
 from pipeline.detect.tick import Crowd, Span, find, follow
+from pipeline.label.arrivals import QuarterCount, Raised
 from pipeline.label.gate import Replay
 from pipeline.types import Series
 
 # Two alerts of one series this far apart are the same event told a little earlier or later.
 SAME_EVENT = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class QuarterCount:
-    """Stories of a series that arrived in the quarter of an hour from `at` on; *_all with backfilled ones."""
-
-    series_id: int
-    at: datetime
-    negative: int
-    other: int
-    negative_all: int
-    other_all: int
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An alert that would have been told."""
-
-    series_id: int
-    at: datetime
 
 
 def replay_alerts(

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.label.arrivals import QuarterCount, Raised
 from pipeline.label.dataset import LabelRow
-from pipeline.label.rehearsal import QuarterCount, Raised
 from pipeline.label.schema import bring_up_to_date
 from pipeline.store.engine import sql
 

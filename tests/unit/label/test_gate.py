@@ -14,10 +14,10 @@ from pipeline.label.evidence import (
     ece_by_chance,
     report,
     topics_won_and_lost,
-    wilson,
     won_and_lost,
 )
 from pipeline.label.gate import ClassRecall, Evidence, Kind, Replay, decide, sign_test
+from pipeline.label.intervals import wilson
 
 ARTICLES = 300
 KINDS = {name: Kind(35, 0.9, 0.9) for name in ("negation", "direction", "numbers")}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.detect.rules import parse_rules
-from pipeline.label.rehearsal import QuarterCount, Raised, compare_alerts, replay_alerts
+from pipeline.label.arrivals import QuarterCount, Raised
+from pipeline.label.rehearsal import compare_alerts, replay_alerts
 from pipeline.types import Series
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
