@@ -78,7 +78,7 @@ def simulate_world(world: World) -> tuple[Counts, Truth]:
     rng = np.random.default_rng(world.seed)
     rate, share = _usual_rates(world, rng)
     nuisances = _disturb(world, rng, rate, share)
-    spikes, extra_negative, extra_other, share = _plant(world, rng, rate, share, nuisances)
+    spikes, extra_negative, extra_other, share = plant(world, rng, rate, share, nuisances)
     negative = rng.poisson(rate * share) + extra_negative
     other = rng.poisson(rate * (1 - share)) + extra_other
     negative, other, copies = _syndicate(world, rng, negative, other, nuisances)
@@ -96,14 +96,14 @@ def _usual_rates(world: World, rng: np.random.Generator) -> tuple[FloatArray, Fl
     days = np.arange(ticks) / TICKS_PER_DAY
     base = np.exp(rng.uniform(np.log(world.lowest_rate), np.log(world.highest_rate), size)) / TICKS_PER_HOUR
     curves = _daily_curves(rng, ticks)[rng.integers(0, 3, size)]
-    noise = _wander(rng, size, ticks, world.volume_sd, hours=12.0)
+    noise = wander(rng, size, ticks, world.volume_sd, hours=12.0)
     drift = np.exp(rng.normal(0, 0.05, (size, 1)) * days / 7)
     level = np.ones((size, ticks))
     for i in np.flatnonzero(rng.random(size) < 0.2):
         level[i, rng.integers(ticks // 5, ticks) :] = rng.choice([0.5, 0.67, 1.5, 2.0, 3.0])
     rate = base[:, None] * curves * np.exp(noise - world.volume_sd**2 / 2) * drift * level
-    logit = _logit(rng.beta(4, 14, size))[:, None] + rng.normal(0, 0.03, (size, 1)) * days / 7
-    return rate, _expit(logit + _wander(rng, size, ticks, world.share_sd, hours=24.0))
+    usual = logit(rng.beta(4, 14, size))[:, None] + rng.normal(0, 0.03, (size, 1)) * days / 7
+    return rate, expit(usual + wander(rng, size, ticks, world.share_sd, hours=24.0))
 
 
 def _daily_curves(rng: np.random.Generator, ticks: int) -> FloatArray:
@@ -119,7 +119,7 @@ def _daily_curves(rng: np.random.Generator, ticks: int) -> FloatArray:
     return np.asarray(stacked / stacked[:, : 7 * TICKS_PER_DAY].mean(axis=1, keepdims=True))
 
 
-def _wander(rng: np.random.Generator, size: int, ticks: int, sd: float, hours: float) -> FloatArray:
+def wander(rng: np.random.Generator, size: int, ticks: int, sd: float, hours: float) -> FloatArray:
     """A stationary AR(1) path [size, ticks] with the given standard deviation and time constant."""
     phi = np.exp(-1 / (hours * TICKS_PER_HOUR))
     steps = rng.normal(0, sd * np.sqrt(1 - phi**2), (size, ticks))
@@ -147,7 +147,7 @@ def _disturb(world: World, rng: np.random.Generator, rate: FloatArray, share: Fl
         start = int(day) * TICKS_PER_DAY + int(rng.integers(4, 10)) * TICKS_PER_HOUR
         end = start + 10 * TICKS_PER_HOUR
         sensitivity = rng.uniform(0.6, 1.6, (world.series, 1))
-        share[:, start:end] = _expit(_logit(share[:, start:end]) + sensitivity)
+        share[:, start:end] = expit(logit(share[:, start:end]) + sensitivity)
         rate[:, start:end] *= 1 + 0.4 * sensitivity
         events.append(Event("market", -1, start, end))
     for i in range(world.series):
@@ -156,7 +156,7 @@ def _disturb(world: World, rng: np.random.Generator, rate: FloatArray, share: Fl
     return events
 
 
-def _plant(
+def plant(
     world: World, rng: np.random.Generator, rate: FloatArray, share: FloatArray, nuisances: list[Event]
 ) -> tuple[list[Event], IntArray, IntArray, FloatArray]:
     """The spikes: extra stories (mostly negative), or a share that jumps."""
@@ -254,9 +254,9 @@ def _histogram(row: IntArray, tick: IntArray, chosen: NDArray[np.bool_], shape: 
     return flat.reshape(shape)
 
 
-def _logit(p: FloatArray) -> FloatArray:
+def logit(p: FloatArray) -> FloatArray:
     return np.asarray(np.log(p / (1 - p)))
 
 
-def _expit(x: FloatArray) -> FloatArray:
+def expit(x: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-x)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from pipeline.detect.course import walk
+from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import detect
-from pipeline.store import models, scores
+from pipeline.store import alerts, models, scores
 from pipeline.types import Probabilities, StoryScore
 
 NOW = datetime(2026, 5, 20, 12, 7, tzinfo=UTC)
@@ -128,6 +131,12 @@ class World:
                 p = BAD if n % 4 == 0 else FINE
                 self._story(c, at, names[n % 5], p, backfilled=True, topic=topics[n % 3])
 
+    def fetch(self, at: datetime, outcome: str = "ok") -> None:
+        """Every feed was polled then."""
+        query = "insert into feed_fetches (feed_id, started_at, outcome) values (:f, :at, :o)"
+        with self.engine.begin() as c:
+            c.execute(sa.text(query), [{"f": f, "at": at, "o": outcome} for f in self.feeds])
+
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.engine.connect() as c:
             return [dict(r._mapping) for r in c.execute(sa.text(query), parameters)]
@@ -200,3 +209,107 @@ def test_the_evidence_names_what_it_rests_on(world: World, engine: Engine, rules
     assert {c["key"] for c in card["carried_by"]} == {"pharma", "markets"}
     assert len(card["chart"]) == 72
     assert card["chart"][-1]["negative"] == 12
+
+
+def alert_of(world: World, key: str) -> dict[str, Any]:
+    [row] = world.rows(
+        "select a.*, s.key from alerts a join series s on s.id = a.series_id where s.key = :key and s.kind <> 'topic'",
+        key=key,
+    )
+    return row
+
+
+def test_late_scores_change_no_evaluated_window(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    world.story(NOW, "Elm")
+    detect(engine, rules, as_of=NOW)  # closes the window that starts at 12:00
+    before = world.rows("select * from windows where window_start < '2026-05-20 12:15Z' order by 1, 2, 3")
+    for n in range(10):  # they arrived before that tick, and get their scores only now
+        world.story(NOW, "Acme", BAD, scored_at=NOW + timedelta(minutes=20, seconds=n))
+    for _ in range(2):
+        world.story(NOW - timedelta(hours=8), "Birch Bank", BAD, scored_at=NOW + timedelta(minutes=20))
+    report = detect(engine, rules, as_of=NOW + timedelta(minutes=24))
+    assert (report.counted, report.history, report.opened) == (10, 2, 4)
+    live = "select sum(negative) as n from windows w join series s on s.id = w.series_id where s.key = :key"
+    assert world.rows(live, key="Acme")[0]["n"] == 10
+    assert world.rows(live, key="Birch Bank")[0]["n"] == 0
+    after = world.rows("select * from windows where window_start < '2026-05-20 12:15Z' order by 1, 2, 3")
+    same = {(w["series_id"], w["window_start"]): (w["negative"], w["other"]) for w in after}
+    assert all(same[w["series_id"], w["window_start"]] == (w["negative"], w["other"]) for w in before)
+
+
+def test_live_missed_and_replayed_are_the_same(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    for n in range(20):
+        at = NOW + timedelta(minutes=15 * n)
+        if n < 3 or n in (8, 9):
+            for _ in range(4):
+                world.story(at, "Acme", BAD, copies=1)
+        world.story(at, "Elm")
+        if n not in (4, 5, 6):  # three runs are missed, and made up for
+            detect(engine, rules, as_of=at + timedelta(minutes=14))
+    end = NOW + timedelta(hours=5)
+    ticks = world.rows("select tick_at from ticks order by 1")
+    assert len(ticks) == 20
+    with engine.connect() as connection:
+        stored = read_stored(connection, NOW, end)
+        evaluated = evaluate_stored(connection, stored, rules)
+        replayed = history_lines(evaluated, walk(evaluated), tuple(s for s, _ in stored.series))
+        live = alerts.read_history_lines(connection, NOW - timedelta(days=1), end + timedelta(days=1))
+    assert any("company/Acme open" in line for line in live)
+    assert replayed == live
+
+
+def test_it_resolves_and_says_so_and_a_silence_holds_back(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    for _ in range(12):
+        world.story(NOW, "Acme", BAD)
+    with engine.begin() as connection:
+        alerts.silence(connection, "sector", "pharma", timedelta(hours=2), "sofia", "known", NOW)
+    detect(engine, rules, as_of=NOW)
+    with engine.begin() as connection:
+        assert alerts.acknowledge(connection, alert_of(world, "Acme")["id"], "sofia", NOW)
+    assert alert_of(world, "pharma")["silenced"] is True
+    detect(engine, rules, as_of=NOW + timedelta(hours=40))
+    ended = alert_of(world, "Acme")
+    assert (ended["state"], ended["acknowledged_by"]) == ("resolved", None)
+    assert [t for t in told(world) if t[0] == "Acme"] == [
+        ("Acme", "open", "critical"),
+        ("Acme", "resolve", "critical"),
+    ]
+    assert [t for t in told(world) if t[0] == "pharma"] == []
+
+
+def test_a_dead_feed_freezes_and_a_promotion_does_not_fire(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days(15)
+    world.fetch(NOW - timedelta(minutes=3))
+    for _ in range(12):
+        world.story(NOW, "Acme", BAD)
+    detect(engine, rules, as_of=NOW)
+    for n in range(1, 60):  # nothing is fetched any more: no data is not good news
+        world.fetch(NOW + timedelta(minutes=15 * n), outcome="error")
+    detect(engine, rules, as_of=NOW + timedelta(hours=14))
+    assert alert_of(world, "Acme")["state"] in ("firing", "held")
+    states = world.rows(
+        "select distinct state from evaluations where tick_at > :at", at=NOW + timedelta(hours=13)
+    )
+    assert {r["state"] for r in states} <= {"firing", "held", "no_data", "pending"}
+    opened = len(world.rows("select 1 from alert_events where kind = 'open'"))
+    with engine.begin() as connection:
+        models.register_model(connection, version="v2", path="starter", manifest={}, as_of=NOW)
+        models.point_alias(connection, "v2", by="test", reason="better", as_of=NOW + timedelta(hours=14))
+    detect(engine, rules, as_of=NOW + timedelta(hours=26))
+    assert len(world.rows("select 1 from alert_events where kind = 'open'")) == opened
+
+
+def test_two_detectors_at_once_evaluate_each_tick_once(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    for _ in range(12):
+        world.story(NOW, "Acme", BAD)
+    at = NOW + timedelta(hours=1)
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: detect(engine, rules, as_of=at), range(3)))
+    assert sum(r.ticks for r in reports) == len(world.rows("select 1 from ticks")) == 4
+    assert [t[:2] for t in told(world)] == [("Acme", "open")]
