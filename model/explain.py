@@ -43,11 +43,15 @@ def occlude(
     return text[: word.start] + mask + text[word.end :], moved
 
 
-def mark(text: str, contributions: Sequence[tuple[str, int, int, float]], least: float = 0.05) -> str:
-    """The text with the words that moved the score marked: [+word] towards positive, [-word] towards negative."""
+def mark(text: str, contributions: Sequence[tuple[str, int, int, float]], least: float = 0.25) -> str:
+    """The text with the words that moved the score marked: [+word] towards positive, [-word] towards negative.
+
+    A word is marked from `least` of the strongest one's pull: on a sure verdict every single word moves little.
+    """
+    strongest = max((abs(c[3]) for c in contributions), default=0.0)
     out, at = [], 0
     for _, start, end, value in sorted(contributions, key=lambda c: c[1]):
-        if abs(value) >= least:
+        if strongest and abs(value) >= least * strongest:
             out += [text[at:start], f"[{'+' if value > 0 else '-'}{text[start:end]}]"]
             at = end
     return "".join(out) + text[at:]

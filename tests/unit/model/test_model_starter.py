@@ -52,7 +52,9 @@ def test_headlines_of_todays_kind_are_read_as_people_read_them(starter, text, se
 
 
 def test_each_company_gets_its_own_verdict(starter):
-    (verdict,) = starter.predict([TextInput("Shares of Acme surge; shares of Borel plunge", ["Acme", "Borel"])])
+    (verdict,) = starter.predict(
+        [TextInput("Shares of Acme surge; shares of Borel plunge", ["Acme", "Borel"])]
+    )
     assert (verdict.companies["Acme"].label, verdict.companies["Borel"].label) == ("positive", "negative")
 
 
