@@ -84,9 +84,13 @@ def trailing_index(grid: Sequence[Counts], spans: int) -> list[float | None]:
     return values
 
 
-def band(days: Sequence[Counts], day: datetime) -> tuple[float, float, float] | None:
-    """(low, expected, high) index of a day from the 28 days before it: mean and two deviations, within [-1, 1]."""
-    before = [c.index for c in days if day - BAND_DAYS * DAY <= c.start_at < day and c.index is not None]
+def band(days: Mapping[datetime, float | None], day: datetime) -> tuple[float, float, float] | None:
+    """(low, expected, high) index of a day from the 28 days before it: mean and two deviations, within [-1, 1].
+
+    `days` are the indexes by start of the day.
+    """
+    found = [days.get(day - back * DAY) for back in range(1, BAND_DAYS + 1)]
+    before = [value for value in found if value is not None]
     if len(before) < BAND_LEAST_DAYS:
         return None
     mean = sum(before) / len(before)
@@ -121,11 +125,8 @@ def chart(
 
 
 def _bands(days: Sequence[Counts], grid: Sequence[Counts]) -> list[tuple[float, float, float] | None]:
-    known: dict[datetime, tuple[float, float, float] | None] = {}
-    for count in grid:
-        day = floor(count.start_at, DAY)
-        if day not in known:
-            known[day] = band(days, day)
+    indexes = {count.start_at: count.index for count in days}
+    known = {day: band(indexes, day) for day in {floor(count.start_at, DAY) for count in grid}}
     return [known[floor(count.start_at, DAY)] for count in grid]
 
 

@@ -21,6 +21,7 @@ VIEWS: dict[str, str | None] = {
     "evaluations": "tick_at",
     "scored_stories": "available_at",
     "story_companies": "available_at",
+    "story_topics": "available_at",
     "mentions": "available_at",
     "articles": "available_at",
     "article_revisions": "seen_at",

@@ -18,8 +18,10 @@ create function analytics.sentiment_asof(
   start_at timestamptz, stories bigint, negative bigint, neutral bigint, positive bigint,
   negative_share double precision, sentiment_index double precision, mean_score double precision
 )
-language sql stable security definer set search_path = pg_catalog, public as $$
-  with known as (
+language sql stable security definer set search_path = pg_catalog, public
+set plan_cache_mode = force_custom_plan  -- the plan for an hour is not the plan for a year
+as $$
+  with known as materialized (
     select story.id, story.available_at, score.model_version_id
     from stories as story
     cross join lateral (

@@ -90,6 +90,24 @@ comment on column analytics.story_companies.copies is 'Articles in the story, th
 comment on column analytics.story_companies.sources is 'Distinct outlets among them.';
 comment on column analytics.story_companies.model_version is 'Version that gave the verdict.';
 
+create view analytics.story_topics as
+select about.story_id, about.available_at, about.topic,
+       (select series.title from series where series.kind = 'topic' and series.key = about.topic) as title,
+       about.probability,
+       (select version.version from model_versions as version where version.id = about.model_version_id) as model_version
+from score_topics as about
+where about.model_version_id = (
+  select champion.model_version_id from champion_periods as champion
+  where about.available_at >= date_bin('1 day', champion.starts_at, 'epoch')
+    and about.available_at < date_bin('1 day', champion.ends_at, 'epoch'));
+comment on view analytics.story_topics is 'Each topic of each scored story, as the champion of that day saw it.';
+comment on column analytics.story_topics.story_id is 'The story.';
+comment on column analytics.story_topics.available_at is 'When it may be known, UTC.';
+comment on column analytics.story_topics.topic is 'Short name of the topic.';
+comment on column analytics.story_topics.title is 'Name that people read.';
+comment on column analytics.story_topics.probability is 'Probability that the story is about it, 0 to 1.';
+comment on column analytics.story_topics.model_version is 'Version that said so.';
+
 create view analytics.mentions as
 select mention.article_id, mention.company_id, company.name as company, company.ticker, mention.relevance,
        mention.in_title, mention.hits, article.source, article.title, article.event_at, article.available_at,

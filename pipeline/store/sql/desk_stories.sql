@@ -24,12 +24,13 @@ where (cast(:as_of as timestamptz) is null or (story.first_seen_at <= :as_of and
   and (cast(:until as timestamptz) is null or chosen.available_at < :until)
   and (cast(:words as text) is null or story.search @@ websearch_to_tsquery('english', :words))
   and (cast(:sentiment as text) is null or verdict.sentiment = :sentiment)
-  and (cast(:source as text) is null or exists (
-        select from articles as told where told.story_id = story.id and told.source = :source))
-  and (cast(:sector as text) is null or exists (
-        select from score_companies as about join companies as peer on peer.id = about.company_id
-        where about.story_id = story.id and peer.sector = :sector))
-  and (cast(:topic as text) is null or cast(:company_id as integer) is null or exists (
-        select from score_topics as topic where topic.topic = :topic and topic.story_id = story.id))
+  -- scalar, not exists: that would be hashed, and read the whole table first
+  and (cast(:source as text) is null or (
+        select true from articles as told where told.story_id = story.id and told.source = :source limit 1))
+  and (cast(:sector as text) is null or (
+        select true from score_companies as about join companies as peer on peer.id = about.company_id
+        where about.story_id = story.id and peer.sector = :sector limit 1))
+  and (cast(:topic as text) is null or cast(:company_id as integer) is null or (
+        select true from score_topics as topic where topic.topic = :topic and topic.story_id = story.id limit 1))
 order by chosen.available_at desc, chosen.story_id desc
 limit :limit
