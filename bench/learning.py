@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from model.data import Source, make_example, read_rows, write_examples  # noqa: E402
 from model.example import Example  # noqa: E402
 from model.finetune import finetune  # noqa: E402
+from model.hardware import pick_device  # noqa: E402
 from model.inference import Classifier  # noqa: E402
 from model.recipe import RETRAIN, label_source, own_texts  # noqa: E402
 from model.registry import MANIFEST  # noqa: E402
@@ -40,6 +41,7 @@ from pipeline.label.queue import Candidate, choose, parse_mix, uncertainty  # no
 
 AT = "2026-01-01T00:00:00+00:00"
 ROUNDS = 2000
+DEVICE = pick_device().type
 
 
 def main() -> None:
@@ -104,7 +106,14 @@ def starter_without(data: Path, out: Path) -> Path:
     if not (out / MANIFEST).is_file():
         tfns = Source("tfns", data / "tfns/train.jsonl", "MIT")
         config = TrainConfig(epochs=1, learning_rate=1.2e-4, swap_names=0.3, join_texts=0.35, tracking=())
-        finetune(config, [tfns, *own_texts(2.0)], out, created_at=AT, work=out.with_name("starter-work"))
+        finetune(
+            config,
+            [tfns, *own_texts(2.0)],
+            out,
+            created_at=AT,
+            work=out.with_name("starter-work"),
+            device=DEVICE,
+        )
     return out
 
 
@@ -130,7 +139,14 @@ def curve(
     write_examples(path, [pool[i] for i in asked])
     started = time.perf_counter()
     config = replace(RETRAIN, start=str(start), seed=seed)
-    finetune(config, [label_source(path), *own_texts()], out, created_at=AT, work=folder / f"{size}-work")
+    finetune(
+        config,
+        [label_source(path), *own_texts()],
+        out,
+        created_at=AT,
+        work=folder / f"{size}-work",
+        device=DEVICE,
+    )
     print(f"# {how} {size}: trained in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     return out
 

@@ -97,6 +97,7 @@ def train_challenger(
     """
     from model.errors import TrainingError
     from model.finetune import finetune
+    from model.hardware import pick_device
     from model.recipe import RETRAIN, label_source, own_texts
     from model.training import TrainConfig
 
@@ -105,7 +106,9 @@ def train_challenger(
     sources = [label_source(files.new), *own_texts()]
     if files.old.stat().st_size:
         sources.append(replace(label_source(files.old), name="labels_before", weight=replay_weight))
-    arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": device}
+    # by its own name: transformers takes "auto" with bf16 for a GPU that is missing
+    on = pick_device(device).type
+    arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": on}
     arguments["command"] = f"undertow retrain --run-key {files.folder.name}"
     try:
         result = finetune(config, sources, out, **arguments)
@@ -127,15 +130,16 @@ def adapt_encoder(
 ) -> dict[str, Any]:
     """Lets the encoder read unlabelled texts (masked words), oldest first; writes `files.adapted`."""
     from model.data import Source
+    from model.hardware import pick_device
     from model.pretrain import pretrain
     from model.training import TrainConfig
 
     _write_lines(files.texts, [{"text": text} for text in texts])
     source = Source("news", files.texts, "internal", "articles of this installation, without labels")
     config = TrainConfig(base=base, start=str(start or ""), epochs=1, learning_rate=5e-5, tracking=())
-    work = files.folder / "work_adapt"
+    work, on = files.folder / "work_adapt", pick_device(device).type
     result = pretrain(
-        config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=device
+        config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=on
     )
     shutil.rmtree(work, ignore_errors=True)
     return {"texts": result.texts, "loss_before": result.loss_before, "loss_after": result.loss_after}
