@@ -20,8 +20,8 @@ from pipeline.detect.rules import Rule
 from pipeline.detect.tick import everyone
 
 FALSE_POSITIVE = 0.11
-# A score counts when it is a new high of the last hours: an alert is told once, not every quarter of an hour.
-ONSET_TICKS = 24
+# A score counts when it is a new high of the last day: an alert is told once, not every quarter of an hour.
+ONSET_TICKS = 96
 
 
 def main() -> None:

@@ -41,12 +41,6 @@ SETTLING_DAYS = 7
 LEVEL_PRIOR_STORIES = 0.05
 # Stories that every series is taken to be known by, so that the doubt about its level is finite (at most 2).
 LEAST_KNOWN_STORIES = 0.5
-# Variance over mean of rare negatives: never below this (real events are told by more than one outlet), and leaning on
-# all series with so many expected stories. Windows of 4 h that expect less than one negative are looked at.
-LEAST_CLUSTERING = 1.1
-MOST_CLUSTERING = 3.0
-CLUSTERING_PSEUDO_STORIES = 30.0
-CLUSTERING_HOURS = 4
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,6 @@ class Baseline:
 
     level: stories per hour [S]; share: negative part of them [S]; profile: factor per hour of the week [S, 168],
     Monday 00 UTC first, mean 1; volume_cv2 (v) and share_cv2 (rho): squared coefficients of variation [S, W];
-    clustering: variance of negatives over their mean where they are rare [S], because one event makes several stories;
     days: days of history with any coverage [S].
     """
 
@@ -65,7 +58,6 @@ class Baseline:
     profile: FloatArray
     volume_cv2: FloatArray
     share_cv2: FloatArray
-    clustering: FloatArray
     days: FloatArray
 
 
@@ -100,13 +92,10 @@ def fit_baseline(history: History) -> Baseline:
     share = _share_before(negative, total)
     expected = _expected(level, profile, history)
     volume_cv2, share_cv2 = _dispersion(negative, other, expected, share, history)
-    clustering = _clustering(negative, expected * np.repeat(share[:, :-1], 24, axis=1), history)
     volume_cv2 = volume_cv2 + _level_doubt(total)[:, None]
     share_cv2 = share_cv2 + _share_doubt(total, share[:, -1])[:, None]
     days = (history.coverage.reshape(len(raw), -1, 24).sum(axis=2) > 0).sum(axis=1).astype(float)
-    return Baseline(
-        history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, clustering, days
-    )
+    return Baseline(history.as_of, level[:, -1], share[:, -1], profile, volume_cv2, share_cv2, days)
 
 
 def to_parameters(baseline: Baseline, series: int) -> dict[str, Any]:
@@ -117,7 +106,6 @@ def to_parameters(baseline: Baseline, series: int) -> dict[str, Any]:
         "profile": [round(float(x), 4) for x in baseline.profile[series]],
         "volume_cv2": [round(float(x), 5) for x in baseline.volume_cv2[series]],
         "share_cv2": [round(float(x), 5) for x in baseline.share_cv2[series]],
-        "clustering": round(float(baseline.clustering[series]), 4),
         "days": float(baseline.days[series]),
     }
 
@@ -130,7 +118,7 @@ def from_parameters(as_of: datetime, parameters: Sequence[Mapping[str, Any]]) ->
 
     return Baseline(
         as_of,
-        *(column(n) for n in ("level", "share", "profile", "volume_cv2", "share_cv2", "clustering", "days")),
+        *(column(n) for n in ("level", "share", "profile", "volume_cv2", "share_cv2", "days")),
     )
 
 
@@ -142,7 +130,6 @@ def unknown_series(share: float) -> dict[str, Any]:
         "profile": [1.0] * HOURS_PER_WEEK,
         "volume_cv2": [TYPICAL_DISPERSION + 1 / LEAST_KNOWN_STORIES] * len(WINDOW_HOURS),
         "share_cv2": [TYPICAL_DISPERSION + (1 - share) / share / SHARE_PSEUDO_STORIES] * len(WINDOW_HOURS),
-        "clustering": LEAST_CLUSTERING,
         "days": 0.0,
     }
 
@@ -228,18 +215,6 @@ def _settled(history: History, hours: int) -> FloatArray:
     """1 for windows [S, B] that come after enough days of the series for its level to be known, else 0."""
     covered = np.cumsum(history.coverage, axis=1)[:, hours - 1 :: hours]
     return np.asarray(covered >= SETTLING_DAYS * 24, dtype=float)
-
-
-def _clustering(negative: FloatArray, expected: FloatArray, history: History) -> FloatArray:
-    """Variance over mean of the negatives [S] in windows that expect few, shrunk to the pool."""
-    k, c = _block(negative, CLUSTERING_HOURS), _block(expected, CLUSTERING_HOURS)
-    rare = (c < 1.0) * _settled(history, CLUSTERING_HOURS)
-    spread, mean = (((k - c) ** 2) * rare).sum(axis=1), (c * rare).sum(axis=1)
-    pool = (spread.sum() + CLUSTERING_PSEUDO_STORIES * LEAST_CLUSTERING) / (
-        mean.sum() + CLUSTERING_PSEUDO_STORIES
-    )
-    own = (spread + CLUSTERING_PSEUDO_STORIES * pool) / (mean + CLUSTERING_PSEUDO_STORIES)
-    return np.asarray(np.clip(own, LEAST_CLUSTERING, MOST_CLUSTERING))
 
 
 def _level_doubt(total: FloatArray) -> FloatArray:

@@ -43,7 +43,7 @@ def judge(evaluated: Evaluated, moves: list[Moved], truth: Truth, first_tick: in
     """Judges what was told from `first_tick` on: openings, and rises for spikes that met an open alert.
 
     False alarms and notifications (openings) are per series and month of 30 days. Openings on market-wide bad days
-    are counted apart.
+    are counted apart, less the warnings that the market-wide alert stands for.
     """
     opened = [(m.series, m.tick) for m in moves if m.change.kind == "open"]
     risen = [(m.series, m.tick) for m in moves if m.change.kind == "rise"]
@@ -53,7 +53,8 @@ def judge(evaluated: Evaluated, moves: list[Moved], truth: Truth, first_tick: in
     true = {(e.series, t) for e in truth.spikes for t in hits[id(e)]}
     bad_days = [e for e in truth.nuisances if e.kind == "market"]
     wrong = [(i, t) for i, t in opened if t >= first_tick and (i, t) not in true]
-    on_bad_days = [(i, t) for i, t in wrong if _any_covers(bad_days, t)]
+    held_back = {(m.series, m.tick) for m in moves if _under_market(evaluated, m)}
+    on_bad_days = [x for x in wrong if _any_covers(bad_days, x[1]) and x not in held_back]
     false = [(i, t) for i, t in wrong if not _any_covers(bad_days, t)]
     found, size = len(delays), len(truth.spikes)
     months = (evaluated.counts.ticks - first_tick) / TICKS_PER_DAY / 30 * len(evaluated.counts.series)
@@ -106,6 +107,11 @@ def with_rule(crowd: Crowd, rule: Rule) -> Crowd:
 
 def _hits(event: Event, alarms: list[tuple[int, int]]) -> list[int]:
     return [t for i, t in alarms if i == event.series and event.start <= t < event.end + GRACE_TICKS]
+
+
+def _under_market(evaluated: Evaluated, move: Moved) -> bool:
+    market = evaluated.findings.market[move.tick] >= evaluated.crowd.market_factor
+    return bool(market) and move.change.severity == "warning"
 
 
 def _any_covers(events: list[Event], tick: int) -> bool:

@@ -100,11 +100,10 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
     """Tests every trailing window of the ticks in `span` against `baseline`."""
     windows = _windows(span, baseline)
     v, rho = baseline.volume_cv2[:, None], baseline.share_cv2[:, None]
-    clustering = baseline.clustering[:, None, None]
-    plain = explain(windows, v, rho, clustering, 1.0, crowd.missed_copies)
+    plain = explain(windows, v, rho, 1.0, crowd.missed_copies)
     others, whole = market_factors(windows, plain, v, rho, crowd.in_market)
     factor = np.where(crowd.corrected[:, None, None], others, 1.0)
-    verdict = explain(windows, v, rho, clustering, factor, crowd.missed_copies)
+    verdict = explain(windows, v, rho, factor, crowd.missed_copies)
     score = score_windows(verdict.p, windows.coverage)
     crossing = np.where(enough_evidence(windows, verdict.expected, crowd.evidence), score, -np.inf)
     best = np.where(np.isfinite(crossing).any(axis=2), crossing.argmax(axis=2), score.argmax(axis=2))
@@ -209,8 +208,8 @@ def reconsider(
         one(1.0),
     )
     v, rho = (one(x[series, w]) for x in (baseline.volume_cv2, baseline.share_cv2))
-    factor, clustering = one(findings.factor[series, 0]), one(baseline.clustering[series])
-    verdict = explain(windows, v, rho, clustering, factor, crowd.missed_copies)
+    factor = one(findings.factor[series, 0])
+    verdict = explain(windows, v, rho, factor, crowd.missed_copies)
     rule = crowd.rules[series]
     evidence = Evidence(float(rule.least_negative), rule.least_excess, rule.least_ratio)
     score = float(np.round(-np.log10(verdict.p[0, 0]) + WINDOW_BONUS[w] - np.log10(len(WINDOW_HOURS)), 6))
