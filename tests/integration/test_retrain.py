@@ -68,7 +68,11 @@ def learner(tmp_path_factory):
     )
     source = Source("made", rows, "MIT", "made by the test")
     finetune(config, [source], folder / "champion", created_at=AT, device="cpu", command="test")
-    return base, folder / "champion", dataclasses.replace(config, epochs=10, learning_rate=5e-3)
+    return (
+        base,
+        folder / "champion",
+        dataclasses.replace(config, epochs=10, learning_rate=5e-3, precision="auto"),
+    )
 
 
 def suite(folder: Path) -> Path:
@@ -97,7 +101,7 @@ def line(engine, database_url, tmp_path, learner, monkeypatch):
     settings = Settings(
         home=tmp_path / "home",
         database_url=database_url,
-        model_device="cpu",
+        model_device="auto",
         alerts_file=Path(__file__).resolve().parents[2] / "alerts.toml",
         _env_file=None,
     )
