@@ -77,7 +77,9 @@ def probability(value: float | None) -> str:
         return NOTHING
     if value >= 0.01:
         return f"{value:.2f}"
-    return f"1 in {number(round(1 / value, -len(str(int(1 / value))) + 2))}" if value > 0 else "0"
+    if value <= 1e-12:  # the digits of such a number say nothing
+        return "less than 1 in a trillion"
+    return f"1 in {number(round(1 / value, -len(str(int(1 / value))) + 2))}"
 
 
 def topic_title(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query
@@ -69,6 +69,10 @@ def alert(ask: Ask, alert_id: BigId) -> Response:
     )
 
 
+# With fewer ticks there is no line to draw: a young alert shows the hours of its evidence.
+LEAST_TICKS = 4
+
+
 @router.get("/alerts/{alert_id}/chart")
 def alert_chart(ask: Ask, alert_id: BigId) -> Response:
     """Negatives against the expected band, and the score, tick by tick around the alert."""
@@ -79,7 +83,16 @@ def alert_chart(ask: Ask, alert_id: BigId) -> Response:
         since = found["pending_at"] - AROUND
         until = min(ask.as_of, (found["resolved_at"] or ask.as_of) + timedelta(hours=12))
         rows = desk_series.evaluations(connection, found["series_id"], since, until)
+    if len(rows) < LEAST_TICKS and found["evidence"].get("chart"):
+        return JSONResponse(hourly_columns(found["evidence"]["chart"]))
     return JSONResponse(evaluation_columns(rows))
+
+
+def hourly_columns(points: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The hours that the alert's evidence kept, in the columns of `evaluation_columns`."""
+    columns = {name: [point.get(name) for point in points] for name in ("negative", "expected", "low", "high")}
+    at = [int(datetime.fromisoformat(point["at"]).timestamp()) for point in points]
+    return {"at": at, **columns, "hours": [1] * len(points)}
 
 
 def evaluation_columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
