@@ -111,15 +111,30 @@ def test_a_dropped_class_is_refused_by_its_floor(champion, rng, truth, index, na
 
 
 def test_negative_recall_is_defended_even_where_the_whole_is_better(champion, better):
-    classes = {**class_recalls(champion, better), "negative": ClassRecall(75, 0.80, 0.76, 1, 4)}
-    verdict = decide(weigh(champion, better, classes=classes))
+    verdict = decide(weigh(champion, better, classes=negative(champion, better, 75, 0.80, 0.76, 0, 4)))
     assert verdict.failed == ("recall_negative",)
     assert verdict.reasons[0].sentence.startswith(
         "It misses more: recall of negative news 80.0% before, 76.0%"
     )
-    assert decide(
-        weigh(champion, better, classes={**classes, "negative": ClassRecall(75, 0.80, 0.79, 3, 4)})
-    ).promote
+
+
+def negative(champion, better, *recall):
+    return {**class_recalls(champion, better), "negative": ClassRecall(*recall)}
+
+
+@pytest.mark.parametrize(
+    ("recall", "passes"),
+    [
+        ((75, 0.80, 0.79, 3, 4), True),  # a point
+        ((75, 0.80, 0.76, 0, 3), True),  # chance, one time in eight
+        ((75, 0.80, 0.74, 2, 7), False),  # chance might explain it, but it is too much
+        ((500, 0.80, 0.77, 5, 20), False),  # chance does not
+        ((75, 0.72, 0.69, 2, 4), False),  # below the floor
+        ((75, 0.60, 0.60, 2, 2), True),  # below it, like the champion
+    ],
+)
+def test_the_floor_knows_what_chance_does(champion, better, recall, passes):
+    assert decide(weigh(champion, better, classes=negative(champion, better, *recall))).promote == passes
 
 
 def test_a_leaked_test_is_refused_however_good_it_looks(champion, truth, rng):
