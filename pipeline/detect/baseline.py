@@ -153,7 +153,7 @@ def usual_in_windows(
     recent = (total[:, BACKLOG:-1] - total[:, :-1][:, :quarters]) / BACKLOG
     covered = full * np.minimum(coverage, 1) + recent * np.maximum(coverage - 1, 0)
     skip = TICKS_PER_DAY - 1
-    return trailing_sums(covered)[:, skip:], trailing_sums(full)[:, skip:]
+    return trailing_sums(covered, skip), trailing_sums(full, skip)
 
 
 def _decay(half_life_days: float) -> float:

@@ -39,9 +39,12 @@ class Counts:
         return int(self.negative.shape[1])
 
 
-def trailing_sums(values: FloatArray, hours: tuple[int, ...] = WINDOW_HOURS) -> FloatArray:
-    """Sums over the trailing windows that end with each tick: [S, T] -> [S, T, W]; the past before tick 0 is 0."""
+def trailing_sums(values: FloatArray, first: int = 0) -> FloatArray:
+    """Sums over the trailing windows that end with each tick from `first` on: [S, T] -> [S, T - first, W].
+
+    The past before tick 0 is 0.
+    """
     total = np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
-    ticks = np.arange(values.shape[1])
-    sums = [total[:, ticks + 1] - total[:, np.maximum(0, ticks + 1 - h * TICKS_PER_HOUR)] for h in hours]
+    ends = np.arange(first, values.shape[1]) + 1
+    sums = [total[:, ends] - total[:, np.maximum(0, ends - h * TICKS_PER_HOUR)] for h in WINDOW_HOURS]
     return np.stack(sums, axis=2)

@@ -104,9 +104,10 @@ def make_span(
     """One tick from the trailing counts of its series (see store.windows.read_trailing)."""
     counts = np.zeros((len(scene.series), 3, len(WINDOW_HOURS)))
     index = scene.index
-    for series_id, numbers in trailing.items():
-        if series_id in index:
-            counts[index[series_id]] = np.reshape([n or 0 for n in numbers], (3, -1))
+    known = [(index[series_id], numbers) for series_id, numbers in trailing.items() if series_id in index]
+    if known:
+        values = np.array([numbers for _, numbers in known], dtype=float)
+        counts[[place for place, _ in known]] = values.reshape(len(known), 3, -1)
     coverage = coverage_before(tick_at, exceptions, scene.weights, scene.feed_ids, unseen)
     return Span(tick_at, counts[:, None, 0], counts[:, None, 1], counts[:, None, 2], coverage)
 

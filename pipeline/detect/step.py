@@ -105,12 +105,9 @@ def build_baselines(engine: Engine, rules: Rules, *, as_of: datetime) -> Baselin
         day = as_of.date()
         if champion is None:
             return BaselineReport(day.isoformat())
-        before = baselines.find_baseline(connection, day, STATISTIC_VERSION)
-        stored = _baseline_of(connection, day, champion, as_of)
-        built = int(before is None or before.id != stored.id)
-        return BaselineReport(
-            day.isoformat(), len(stored.parameters), int(str(stored.pooled["stories"])), built
-        )
+        stored, built = _baseline_of(connection, day, champion, as_of)
+        stories = int(str(stored.pooled["stories"]))
+        return BaselineReport(day.isoformat(), len(stored.parameters), stories, int(built))
 
 
 def detect(engine: Engine, rules: Rules, *, as_of: datetime) -> DetectReport:
@@ -153,14 +150,15 @@ def _scene_at(
     day = (tick_at - TICK).date()
     if scene is not None and scene.baseline.as_of == midnight(day):
         return scene
-    before = baselines.find_baseline(connection, day, STATISTIC_VERSION)
-    stored = _baseline_of(connection, day, champion, as_of)
-    report.baselines += int(before is None or before.id != stored.id)
+    stored, built = _baseline_of(connection, day, champion, as_of)
+    report.baselines += int(built)
     return make_scene([s for s, _ in windows.list_series(connection)], stored, rules)
 
 
-def _baseline_of(connection: Connection, day: date, champion: StoredModel, as_of: datetime) -> NightBaseline:
-    """The baseline of `day`, built where it is missing, of another model or of far less history."""
+def _baseline_of(
+    connection: Connection, day: date, champion: StoredModel, as_of: datetime
+) -> tuple[NightBaseline, bool]:
+    """The baseline of `day`, built (True) where it is missing, of another model or of far less history."""
     start, end = midnight(day) - timedelta(days=HISTORY_DAYS), midnight(day)
     recent = windows.stories_by_model(connection, end - timedelta(days=MODEL_DAYS), end)
     model_id = _model_with_history(champion.id, recent)
@@ -169,12 +167,12 @@ def _baseline_of(connection: Connection, day: date, champion: StoredModel, as_of
     if stored is not None and stored.model_version_id == model_id:
         used = int(stored.pooled["stories"])
         if known < GROWN_FACTOR * used + GROWN_STORIES:
-            return _night(stored)
+            return _night(stored), False
     baseline_id = _build(connection, day, model_id, known, as_of)
     if baseline_id is not None:
-        return _night(baselines.get_baseline(connection, baseline_id))
+        return _night(baselines.get_baseline(connection, baseline_id)), True
     assert stored is not None  # the same time again: it was built by this run
-    return _night(stored)
+    return _night(stored), False
 
 
 def _model_with_history(champion_id: int, recent: Mapping[int, int]) -> int:
