@@ -59,9 +59,15 @@ def sync(
 
 def _without_ours(connection: Connection, companies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those that neither companies.toml nor a person named already, by name or ticker: hand-made entries are better."""
-    rows = connection.execute(sa.text("select name, ticker from companies where origin in ('file', 'desk')")).all()
+    rows = connection.execute(
+        sa.text("select name, ticker from companies where origin in ('file', 'desk')")
+    ).all()
     names, tickers = {row.name for row in rows}, {row.ticker for row in rows if row.ticker}
-    return [company for company in companies if company["name"] not in names and company.get("ticker") not in tickers]
+    return [
+        company
+        for company in companies
+        if company["name"] not in names and company.get("ticker") not in tickers
+    ]
 
 
 def save_company(connection: Connection, company: Mapping[str, Any], as_of: datetime, *, origin: str) -> str:

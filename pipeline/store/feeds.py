@@ -201,7 +201,9 @@ def save_health_told(connection: Connection, told: Mapping[int, Mapping[str, str
 
 def last_polls(connection: Connection, feed_id: int, limit: int) -> list[Row[Any]]:
     """The newest polls of a feed."""
-    query = sa.text("select * from feed_fetches where feed_id = :id order by started_at desc, id desc limit :limit")
+    query = sa.text(
+        "select * from feed_fetches where feed_id = :id order by started_at desc, id desc limit :limit"
+    )
     return list(connection.execute(query, {"id": feed_id, "limit": limit}))
 
 
@@ -214,7 +216,9 @@ def revive(connection: Connection, feed_id: int) -> bool:
     return bool(connection.execute(query, {"id": feed_id}).rowcount)
 
 
-def tell_operator(connection: Connection, receiver: str, key: str, payload: Mapping[str, Any], as_of: datetime) -> None:
+def tell_operator(
+    connection: Connection, receiver: str, key: str, payload: Mapping[str, Any], as_of: datetime
+) -> None:
     """A message to the operator into the outbox; the same key is told once."""
     connection.execute(
         sa.text(
@@ -225,14 +229,19 @@ def tell_operator(connection: Connection, receiver: str, key: str, payload: Mapp
     )
 
 
-def forget(connection: Connection, polls_before: datetime, rejects_before: datetime, as_of: datetime) -> dict[str, int]:
+def forget(
+    connection: Connection, polls_before: datetime, rejects_before: datetime, as_of: datetime
+) -> dict[str, int]:
     """Drop old polls, old rejects, and hosts whose rest is over; returns the rows by kind."""
     deleted = {
         "polls": ("delete from feed_fetches where started_at < :before", polls_before),
         "rejects": ("delete from article_rejects where seen_at < :before", rejects_before),
         "hosts": ("delete from host_states where not_before_at < :before", as_of),
     }
-    return {kind: connection.execute(sa.text(query), {"before": before}).rowcount for kind, (query, before) in deleted.items()}
+    return {
+        kind: connection.execute(sa.text(query), {"before": before}).rowcount
+        for kind, (query, before) in deleted.items()
+    }
 
 
 _COLUMNS: dict[str, Any] = {

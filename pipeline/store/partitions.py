@@ -50,9 +50,9 @@ def _make(connection: Connection, table: str, name: str, start: str, end: str) -
         column = sql.Identifier("started_at" if table == "feed_fetches" else "tick_at")
         # a row of the month in the default partition would forbid the new one: it moves in the same transaction
         cursor.execute(
-            sql.SQL(
-                "create table {name} (like {table} including defaults including constraints)"
-            ).format(**names)
+            sql.SQL("create table {name} (like {table} including defaults including constraints)").format(
+                **names
+            )
         )
         cursor.execute(
             sql.SQL(

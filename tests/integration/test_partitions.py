@@ -22,16 +22,19 @@ def test_months_cross_the_year():
 def test_rows_in_the_default_partition_move_and_a_second_run_makes_nothing(engine):
     with engine.begin() as connection:
         connection.execute(
-            sa.text("insert into feeds (name, url, added_at) values ('f', 'https://f.example', :at)"), {"at": NOW}
+            sa.text("insert into feeds (name, url, added_at) values ('f', 'https://f.example', :at)"),
+            {"at": NOW},
         )
         connection.execute(
-            sa.text("insert into feed_fetches (feed_id, started_at, outcome) values (1, :at, 'ok')"), {"at": NOW}
+            sa.text("insert into feed_fetches (feed_id, started_at, outcome) values (1, :at, 'ok')"),
+            {"at": NOW},
         )
     assert ensure_partitions(engine, as_of=NOW) == 6
     assert ensure_partitions(engine, as_of=NOW) == 0
     with engine.begin() as connection:
         rows = connection.execute(sa.text("select tableoid::regclass::text, id from feed_fetches")).all()
         connection.execute(
-            sa.text("insert into feed_fetches (feed_id, started_at, outcome) values (1, :at, 'ok')"), {"at": NOW}
+            sa.text("insert into feed_fetches (feed_id, started_at, outcome) values (1, :at, 'ok')"),
+            {"at": NOW},
         )
     assert [tuple(row) for row in rows] == [("feed_fetches_2026_11", 1)]

@@ -90,7 +90,9 @@ def alert_chart(ask: Ask, alert_id: BigId) -> Response:
 
 def hourly_columns(points: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """The hours that the alert's evidence kept, in the columns of `evaluation_columns`."""
-    columns = {name: [point.get(name) for point in points] for name in ("negative", "expected", "low", "high")}
+    columns = {
+        name: [point.get(name) for point in points] for name in ("negative", "expected", "low", "high")
+    }
     at = [int(datetime.fromisoformat(point["at"]).timestamp()) for point in points]
     return {"at": at, **columns, "hours": [1] * len(points)}
 

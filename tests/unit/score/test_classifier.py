@@ -16,9 +16,11 @@ def test_waiting_threads_sleep_unless_the_operator_says_otherwise(monkeypatch):
         "try:\n    StoryClassifier.load(None, device='cpu', dtype='auto')\n"
         "except ImportError:\n    print(os.environ['OMP_WAIT_POLICY'])\n"
     )
-    said = lambda: (
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    )  # noqa: E731
+
+    def said() -> str:
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
     assert said() == "PASSIVE\n"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert said() == "ACTIVE\n"
