@@ -34,7 +34,8 @@ from pipeline.store.engine import create_engine  # noqa: E402
 from pipeline.store.server import Server  # noqa: E402
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SETTINGS = Settings(fetch_allow_private=("127.0.0.0/8",), _env_file=None)
+# the deadline is for strangers; here it would only measure how busy this machine is
+SETTINGS = Settings(fetch_allow_private=("127.0.0.0/8",), fetch_timeout_s=300, _env_file=None)
 _HEADER = re.compile(rb"^\s*Header:\s*([\w-]+):\s*(.+?)\s*$", re.MULTILINE)
 TYPED = {
     name

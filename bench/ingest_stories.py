@@ -207,7 +207,12 @@ def merged_templates(rows: list[sa.Row]) -> int:  # type: ignore[type-arg]
             tail = title.removeprefix("{}")
             if row.title.endswith(tail):
                 names.setdefault(row.story_id, set()).add(row.title.removesuffix(tail))
-    return sum(len(found) > 1 for found in names.values())
+    return sum(any(_differ(one, other) for one in found for other in found) for found in names.values())
+
+
+def _differ(one: str, other: str) -> bool:
+    """`Acme` may be short for `Acme Group`; `Acme Energy` is somebody else."""
+    return not (one.startswith(other) or other.startswith(one))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def address(feed: int) -> str:
 def documents(feeds: int, items: int, seed: int = 7) -> list[bytes]:
     """One RSS document per feed."""
     rng = random.Random(seed)
-    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(2_000)]
+    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(3, 5))) for _ in range(2_000)]
     written: list[tuple[str, str]] = []
     return [_document(feed, items, rng, words, written) for feed in range(feeds)]
 

@@ -5,12 +5,13 @@ reject with its reason. Nothing else can happen to it.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.ingest.dates import ParsedDate, parse_date
 from pipeline.ingest.identity import Identity, Item, degraded_policy, identities, reused_key
-from pipeline.ingest.language import base_code, detect_language
+from pipeline.ingest.language import base_code, detect_language, is_plain_english
 from pipeline.ingest.links import safe_link, url_key
 from pipeline.ingest.parse import ParsedFeed, ParsedItem
 from pipeline.ingest.schedule import Hints, usual_gap
@@ -121,9 +122,8 @@ def prepare(feed: ParsedFeed, options: FeedOptions, base_url: str, now: datetime
         else:
             keys.add(identity.item_key)
             prepared.drafts.append(_finish(draft, date, item, identity))
-            _read_language(draft, raw, feed, options)
-            if not options.may_store_body:
-                draft.summary, draft.body = "", None
+    declared = {id(draft): base_code(raw.language) for raw, draft in zip(feed.items, cleaned, strict=True)}
+    _read_languages(prepared.drafts, declared, base_code(feed.language), options)
     prepared.rejects += [
         Rejected("lost_by_parser", "its tag is in the document, its content could not be read")
     ] * feed.lost
@@ -189,13 +189,23 @@ def _name(draft: Draft) -> None:
         draft.flags = (*draft.flags, "no_title")
 
 
-def _read_language(draft: Draft, raw: ParsedItem, feed: ParsedFeed, options: FeedOptions) -> None:
-    if options.language:
-        draft.language, draft.language_p = options.language, 1.0
-        return
-    declared = base_code(raw.language) or base_code(feed.language)
-    text = story_text(draft.title, draft.summary, draft.body)
-    draft.language, draft.language_p = detect_language(text, declared)
+def _read_languages(
+    drafts: list[Draft], declared: Mapping[int, str | None], of_feed: str | None, options: FeedOptions
+) -> None:
+    """Each article's language: configured, plain to see, declared, or that of most other articles of the document."""
+    texts = [story_text(draft.title, draft.summary, draft.body) for draft in drafts]
+    usual = options.language or of_feed or ("en" if drafts and _mostly_english(texts) else None)
+    for draft, text in zip(drafts, texts, strict=True):
+        if options.language:
+            draft.language, draft.language_p = options.language, 1.0
+        else:
+            draft.language, draft.language_p = detect_language(text, declared[id(draft)] or usual)
+        if not options.may_store_body:
+            draft.summary, draft.body = "", None
+
+
+def _mostly_english(texts: list[str]) -> bool:
+    return sum(map(is_plain_english, texts)) * 2 > len(texts)
 
 
 def _measure(prepared: Prepared) -> None:

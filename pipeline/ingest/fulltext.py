@@ -25,9 +25,8 @@ from pipeline.ingest.parse_pool import ParsePool
 from pipeline.store import articles
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from pipeline.settings import Settings
+    from pipeline.store.engine import Engine
 
 # Pages per run: the rest of a burst keeps its teaser; scoring must not wait for pages.
 RUN_PAGES = 200

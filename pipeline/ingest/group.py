@@ -36,9 +36,11 @@ def open_memory(engine: Engine) -> GroupingMemory:
         return GroupingMemory(WatchList(companies.watched(connection)))
 
 
-def group_waiting(engine: Engine, memory: GroupingMemory | None = None) -> Grouped:
-    """Group every article that has no story, in batches, each in a transaction."""
-    grouped, size = Grouped(), BATCH
+def group_waiting(
+    engine: Engine, memory: GroupingMemory | None = None, grouped: Grouped | None = None
+) -> Grouped:
+    """Group every article that has no story, in batches, each in a transaction; counts are added to `grouped`."""
+    grouped, size = grouped or Grouped(), BATCH
     while size == BATCH:
         memory = memory or open_memory(engine)
         with engine.begin() as connection:

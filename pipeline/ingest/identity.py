@@ -27,14 +27,16 @@ ALIAS_TITLE_RATIO = 0.75
 REVISION_LIMIT = 24
 
 _GUID_PATH = re.compile(r"^[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
-_VOLATILE = re.compile(
-    r"\b\d+\s*(?:comments?|views?|shares?|likes?|replies|reads?|retweets?)\b"
-    r"|\b(?:an?|\d+)\s*(?:seconds?|minutes?|mins?|hours?|hrs?|days?)\s+ago\b"
-    r"|\b(?:last\s+)?updated\s*:?\s*(?:at\s+)?[\d:.,/\- ]+(?:[ap]\.?m\.?)?(?:\s*[A-Z]{2,4}\b)?"
-    r"|\d+\s*(?:分钟|小时|秒)前|(?:阅读|评论)\s*\(?\d+\)?",
+# Parts that change without an edit. The first begins with a digit, which is quick to look for; the others are only tried
+# on texts that hold their word.
+_COUNTS = re.compile(
+    r"\d+\s*(?:(?:comments?|views?|shares?|likes?|replies|reads?|retweets?)\b|(?:分钟|小时|秒)前)|(?:阅读|评论)\s*\(?\d+\)?",
     re.IGNORECASE,
 )
-_BLANK = re.compile(r"\s+")
+_AGO = re.compile(r"\b(?:an?|\d+)\s*(?:seconds?|minutes?|mins?|hours?|hrs?|days?)\s+ago\b", re.IGNORECASE)
+_UPDATED = re.compile(
+    r"\b(?:last\s+)?updated\s*:?\s*(?:at\s+)?[\d:.,/\- ]+(?:[ap]\.?m\.?)?(?:\s*[A-Z]{2,4}\b)?", re.IGNORECASE
+)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -126,7 +128,11 @@ def reused_key(item: Item, identity: Identity) -> bytes:
 
 def content_hash(title: str, text: str) -> bytes:
     """16 bytes over what the item says, without comment counts, clocks and blanks."""
-    stable = _BLANK.sub(" ", _VOLATILE.sub(" ", f"{title}\n{text}")).strip()
+    stable = _COUNTS.sub(" ", f"{title}\n{text}")
+    folded = stable.lower()
+    stable = _AGO.sub(" ", stable) if " ago" in folded else stable
+    stable = _UPDATED.sub(" ", stable) if "updated" in folded else stable
+    stable = " ".join(stable.split())
     return hashlib.blake2b(stable.encode("utf-8", "replace"), digest_size=16).digest()
 
 

@@ -21,7 +21,7 @@ _ENGLISH = frozenset(
     this their which who been were but not more new year shares profit rises falls""".split()  # noqa: SIM905
 )
 _FOREIGN = frozenset(
-    """der die das und von den mit auf für ist nicht ein eine im dem des le la les des du et une dans pour sur est au aux
+    """der die das und von den mit auf für ist nicht ein eine im dem des bei nach über aus zu gegen steigt fällt le la les des du et une dans pour sur est au aux
     el los las del y en que con por para una il lo gli di che per della nel e o os da do em um uma não het een van voor
     op och att som på är af til på og den det i w z na się nie""".split()  # noqa: SIM905
 )
@@ -39,12 +39,21 @@ def detect_language(text: str, assumed: str | None = None) -> tuple[str | None, 
     by_script = _by_script(sample)
     if by_script:
         return by_script, 1.0
-    if _is_plain_english(words):
+    english, foreign = _markers(words)
+    if _are_english(len(words), english, foreign):
         return "en", 0.99
+    if assumed and _fits(assumed, sample, foreign):
+        return assumed, 0.8
     code, confidence = _model().classify(sample)
     if confidence < SURE and assumed:
         return assumed, round(confidence, 3)
     return (code, round(confidence, 3)) if confidence >= 0.2 else (None, round(confidence, 3))
+
+
+def is_plain_english(text: str) -> bool:
+    """Whether the text's function words alone say that it is English."""
+    words = _WORD.findall(text[:_SAMPLE].lower())
+    return _are_english(len(words), *_markers(words))
 
 
 def base_code(tag: str | None) -> str | None:
@@ -65,11 +74,19 @@ def _by_script(sample: str) -> str | None:
     return "ja" if kana > 0.1 * (han + kana) else "zh"
 
 
-def _is_plain_english(words: list[str]) -> bool:
-    """Two different English function words, an eighth of the text at least, and hardly a foreign one."""
-    english = [word for word in words if word in _ENGLISH]
-    foreign = sum(word in _FOREIGN for word in words)
-    return len(set(english)) >= 2 and len(english) * 8 >= len(words) and foreign * 4 <= len(english)
+def _markers(words: list[str]) -> tuple[int, int]:
+    """Different English and different foreign function words among the first 60 words."""
+    seen = frozenset(words[:60])
+    return len(seen & _ENGLISH), len(seen & _FOREIGN)
+
+
+def _are_english(words: int, english: int, foreign: int) -> bool:
+    return english >= 2 and english * 8 >= min(words, 24) and foreign * 4 <= english
+
+
+def _fits(assumed: str, sample: str, foreign: int) -> bool:
+    """Whether nothing speaks against the language a feed declares, or its other articles are in."""
+    return sample.isascii() and foreign == 0 if assumed == "en" else foreign > 0 or not sample.isascii()
 
 
 @lru_cache(maxsize=1)

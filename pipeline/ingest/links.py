@@ -30,11 +30,18 @@ _OPAQUE = re.compile(
     r"^(?:news\.google\.com/(?:rss/)?(?:articles|read)/|t\.co/|feedproxy\.google\.com/|bit\.ly/)"
 )
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f<>\"\\^`{|}\ud800-\udfff]")
-_HOST = re.compile(r"^[^\s/@:]+$|^\[[0-9a-fA-F:.]+\]$")
+# Most links are plain: an absolute address of harmless characters.
+_PLAIN = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[A-Za-z0-9/._~!$&'()*+,;=:@%?#-]*)?")
+# ... and most of those have nothing to normalise but their query.
+_NORMAL = re.compile(
+    r"https?://(?P<host>[a-z0-9.-]+)(?P<path>(?:/[A-Za-z0-9._~-]+)+/?)(?:\?(?P<query>[A-Za-z0-9._~=&-]*))?(?:#[A-Za-z0-9._-]*)?"
+)
 
 
 def safe_link(value: str | None, base: str | None = None) -> str | None:
     """An absolute http(s) address of at most 2,048 characters without user name or control characters, or None."""
+    if value and len(value) <= URL_LIMIT and _PLAIN.fullmatch(value):
+        return value
     candidate = (value or "").strip()
     if not candidate or len(candidate) > URL_LIMIT:
         return None
@@ -49,19 +56,28 @@ def safe_link(value: str | None, base: str | None = None) -> str | None:
     return link if len(link) <= URL_LIMIT else None
 
 
+@lru_cache(maxsize=4096)
 def canonical_link(link: str) -> str | None:
     """`link` as copies of the page share it: no scheme, `www.`, fragment or tracking; None if it names no page."""
+    normal = _NORMAL.fullmatch(link)
+    if normal and "/." not in normal["path"]:
+        return _canonical(
+            normal["host"], normal["path"], "&".join(sorted((normal["query"] or "").split("&")))
+        )
     try:
         parts = urlsplit(canonicalize_url(link))
     except ValueError:
         return None
-    host = (parts.hostname or "").removeprefix("www.")
-    path = parts.path.rstrip("/")
-    query = _kept_query(parts.query, host)
-    if not host or _OPAQUE.match(f"{host}{parts.path}") or not (path or query):
-        return None
     port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
-    return f"{host}{port}{path}" + (f"?{query}" if query else "")
+    return _canonical((parts.hostname or "") + port, parts.path, parts.query)
+
+
+def _canonical(host: str, path: str, query: str) -> str | None:
+    host, page = host.removeprefix("www."), path.rstrip("/")
+    query = _kept_query(query, host)
+    if not host or _OPAQUE.match(f"{host}{path}") or not (page or query):
+        return None
+    return f"{host}{page}" + (f"?{query}" if query else "")
 
 
 def url_key(link: str | None) -> bytes | None:

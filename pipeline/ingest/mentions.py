@@ -97,31 +97,52 @@ class _Hit:
 
 
 class WatchList:
-    """The automaton over all names; built once per run (about 1 ms per 100 companies), read by any thread."""
+    """The automata over all names; built once per run (about 1 ms per 100 companies), read by any thread.
+
+    Names that match in one spelling only (`GE`, `$F`) have an automaton of their own over the text as it is: in lower
+    case they would be found inside every other word.
+    """
 
     def __init__(self, companies: Sequence[Watched]) -> None:
-        self._automaton: Any = ahocorasick.Automaton()
-        patterns: dict[str, list[_Pattern]] = {}
+        folded: dict[str, list[_Pattern]] = {}
+        exact: dict[str, list[_Pattern]] = {}
         for company in companies:
             for pattern in _patterns(company):
-                patterns.setdefault(_lower(pattern.text), []).append(pattern)
-        for key, group in patterns.items():
-            self._automaton.add_word(key, (len(key), tuple(group)))
-        self._empty = not patterns
-        if patterns:
-            self._automaton.make_automaton()
+                if pattern.exact:
+                    for spelling in (
+                        {pattern.text, pattern.text.upper()} if pattern.kind == "weak" else {pattern.text}
+                    ):
+                        exact.setdefault(spelling, []).append(pattern)
+                else:
+                    folded.setdefault(_lower(pattern.text), []).append(pattern)
+        self._folded, self._exact = _automaton(folded), _automaton(exact)
 
     def find(self, text: str, title_chars: int) -> list[Mention]:
         """Mentions in `text`, whose first `title_chars` characters are the title; most relevant first."""
-        if self._empty:
+        raw = [*_hits(self._folded, _lower(text)), *_hits(self._exact, text)]
+        if not raw:
             return []
-        hits = _longest(_meant(text, _standing(text, self._raw_hits(text))))
+        hits = _longest(_meant(text, [hit for hit in raw if _is_whole(text, hit)]))
         return _weigh(hits, text, title_chars)
 
-    def _raw_hits(self, text: str) -> Iterable[_Hit]:
-        for end, (length, patterns) in self._automaton.iter(_lower(text)):
-            for pattern in patterns:
-                yield _Hit(end - length + 1, end + 1, pattern)
+
+def _automaton(patterns: dict[str, list[_Pattern]]) -> Any:
+    """None for no patterns: an empty automaton cannot be searched."""
+    if not patterns:
+        return None
+    automaton = ahocorasick.Automaton()
+    for key, group in patterns.items():
+        automaton.add_word(key, (len(key), tuple(group)))
+    automaton.make_automaton()
+    return automaton
+
+
+def _hits(automaton: Any, text: str) -> Iterable[_Hit]:
+    if automaton is None:
+        return
+    for end, (length, patterns) in automaton.iter(text):
+        for pattern in patterns:
+            yield _Hit(end - length + 1, end + 1, pattern)
 
 
 def plain_name(name: str) -> str:
@@ -164,11 +185,6 @@ def _signs(ticker: str) -> Iterable[str]:
         yield f"({ticker}.{market})"
 
 
-def _standing(text: str, hits: Iterable[_Hit]) -> list[_Hit]:
-    """Hits that are whole words in the right case."""
-    return [hit for hit in hits if _is_whole(text, hit) and _is_cased(text, hit)]
-
-
 def _is_whole(text: str, hit: _Hit) -> bool:
     if not hit.pattern.words:
         return True
@@ -181,13 +197,6 @@ def _is_whole(text: str, hit: _Hit) -> bool:
 def _joins(character: str) -> bool:
     """Letters and digits continue a word; a Chinese neighbour does not continue a Latin one."""
     return (character.isalnum() or character == "_") and not _UNSPACED.match(character)
-
-
-def _is_cased(text: str, hit: _Hit) -> bool:
-    if not hit.pattern.exact:
-        return True
-    found = text[hit.start : hit.end]
-    return found == hit.pattern.text or (hit.pattern.kind == "weak" and found == hit.pattern.text.upper())
 
 
 def _meant(text: str, hits: list[_Hit]) -> list[_Hit]:

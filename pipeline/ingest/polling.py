@@ -17,6 +17,8 @@ from pipeline.ingest.addresses import read_allowed
 from pipeline.ingest.answer import Answer, Request
 from pipeline.ingest.articles import Prepared, Rejected
 from pipeline.ingest.fetch import Fetcher
+from pipeline.ingest.group import Grouped, group_waiting, open_memory
+from pipeline.ingest.grouping import GroupingMemory
 from pipeline.ingest.judge import Judged, judge_document, wanted_aliases, wanted_keys
 from pipeline.ingest.links import host_of
 from pipeline.ingest.outcome import Outcome, decide, egress_is_down, excuse, is_network_error, needs_parsing
@@ -84,6 +86,8 @@ class Polling:
     waiting: list[Polled] = field(default_factory=list)
     suspects: list[Polled] = field(default_factory=list)
     hosts: dict[str, bool] = field(default_factory=dict)
+    memory: GroupingMemory | None = None
+    grouped: Grouped = field(default_factory=Grouped)
 
     async def poll(self, feed_ids: Sequence[int]) -> None:
         with self.engine.begin() as connection:
@@ -105,6 +109,11 @@ class Polling:
             await done.put(None)
             await writer
         self._settle_suspects()
+
+    def group(self) -> None:
+        """Group what waits, while others of the run are still fetched and parsed."""
+        self.memory = self.memory or open_memory(self.engine)
+        group_waiting(self.engine, self.memory, self.grouped)
 
     async def _poll_host(
         self,
@@ -146,6 +155,8 @@ class Polling:
             ):
                 batch, self.waiting = self.waiting, []
                 await asyncio.to_thread(self._store, batch)
+                if any(polled.items for polled in batch) and not self.settings.full_text:
+                    await asyncio.to_thread(self.group)
         if self.waiting:
             await asyncio.to_thread(self._store, self.waiting)
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.ingest import company_csv, fulltext, group, importing, lists
+from pipeline.ingest import company_csv, fulltext, importing, lists
 from pipeline.ingest.links import host_of
 from pipeline.ingest.polling import IngestReport, Polling
 from pipeline.ingest.upkeep import feed_health, prune
@@ -88,11 +88,13 @@ def ingest_feeds(
     A feed's failure is a row, never an exception; DatabaseError and ConfigurationError are raised.
     """
     report = IngestReport(feeds=len(feed_ids))
+    polling = Polling(engine, settings, as_of, report)
     if feed_ids:
-        _run(Polling(engine, settings, as_of, report), feed_ids)
+        _run(polling, feed_ids)
     if settings.full_text:
         fulltext.fetch_full_texts(engine, settings)
-    grouped = group.group_waiting(engine)
+    polling.group()
+    grouped = polling.grouped
     report.stories, report.copies, report.mentions = grouped.stories, grouped.copies, grouped.mentions
     return report
 

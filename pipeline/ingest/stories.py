@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import rensa
 
@@ -32,6 +33,8 @@ NUMBERS_JACCARD = 0.5
 TITLE_WORDS = 5
 # More candidates than this share a template; the best by common bands come first.
 CANDIDATE_LIMIT = 12
+# Characters of a text in which the guard looks for numbers, names and tickers.
+GUARD_CHARS = 2_000
 # A body of fewer words cannot say which capitals of a title are names.
 BODY_WORDS = 10
 
@@ -58,18 +61,35 @@ _CLOCK_OR_YEAR = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fingerprint:
-    """What of an article decides its story. `companies`: ids of the watch list named in the title, else in the text."""
+    """What of an article decides its story. `companies`: ids of the watch list named in the title, else in the text.
 
+    What only the guard needs is worked out when it asks: most articles meet no candidate.
+    """
+
+    title: str
+    text: str
     title_key: str
     words: frozenset[str]
     shingles: frozenset[str]
-    numbers: frozenset[str]
-    title_numbers: frozenset[str]
-    tickers: frozenset[str]
-    names: frozenset[str]
     companies: frozenset[int]
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        return numbers(self.text[:GUARD_CHARS])
+
+    @cached_property
+    def title_numbers(self) -> frozenset[str]:
+        return numbers(self.title)
+
+    @cached_property
+    def tickers(self) -> frozenset[str]:
+        return _tickers(self.text[:GUARD_CHARS])
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return _names(self.title, self.text[len(self.title) : GUARD_CHARS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +107,8 @@ def fingerprint(
 ) -> Fingerprint:
     """Fingerprint of an article; `text` is what is scored: title, newline, summary."""
     words = tokens(text)
-    start = text[:2_000]
     return Fingerprint(
-        title_key=folded_title(title, outlets),
-        words=frozenset(words),
-        shingles=_shingles(words),
-        numbers=numbers(start),
-        title_numbers=numbers(title),
-        tickers=_tickers(start),
-        names=_names(title, text[len(title) : 2_000]),
-        companies=frozenset(companies),
+        title, text, folded_title(title, outlets), frozenset(words), _shingles(words), frozenset(companies)
     )
 
 

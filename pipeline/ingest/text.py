@@ -80,6 +80,8 @@ class Cleaned:
 
 def clean(value: str, limit: int = CONTENT_LIMIT) -> Cleaned:
     """Make any str safe to store, show and log: NFC, no controls, no lone surrogates, blanks collapsed, cut."""
+    if len(value) <= limit and _is_clean(value):
+        return Cleaned(value.strip())
     flags: set[str] = set()
     if len(value) > limit * MARKUP_FACTOR:
         value = value[: limit * MARKUP_FACTOR]
@@ -96,6 +98,8 @@ def plain(value: str, limit: int = CONTENT_LIMIT, *, markup: bool | None = None)
 
     Entities are resolved at most twice, because feeds escape twice but an article about `&amp;lt;` means it.
     """
+    if not markup and "<" not in value and "&" not in value:
+        return clean(value, limit)
     flags: set[str] = set()
     if len(value) > limit * MARKUP_FACTOR:
         value = value[: limit * MARKUP_FACTOR]
@@ -123,6 +127,15 @@ def one_line(value: str, limit: int = 300) -> str:
     """For logs and error columns: cleaned, on one line, cut with an ellipsis."""
     text = clean(value, max(limit * 4, 1)).text.replace("\n", " ")
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _is_clean(value: str) -> bool:
+    """Whether nothing is to be done: `isprintable` is false for every control, format, surrogate and blank but the space."""
+    return (
+        value.isprintable()
+        and "  " not in value
+        and (value.isascii() or unicodedata.is_normalized("NFC", value))
+    )
 
 
 def _characters(value: str, flags: set[str]) -> str:

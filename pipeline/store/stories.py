@@ -20,7 +20,8 @@ GROUPING_LOCK = 0x5708155
 # Rows read per band: a template used by thousands of articles must not cost more than this.
 BAND_LIMIT = 48
 ROADS = ("url", "title", "near_copy")
-TITLE_BAND = 16
+# 16 MinHash bands and the folded title.
+BAND_COUNT = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,12 @@ def candidates(
     connection: Connection, wanted: Sequence[Keys], window: timedelta = WINDOW
 ) -> list[list[FoundStory]]:
     """For each of `wanted`, stored stories that share a key with it, the most promising first."""
-    bands = [
-        (n, band, value, keys.available_at)
-        for n, keys in enumerate(wanted)
-        for band, value in keys.bands.items()
-    ]
-    links = [(n, keys.url_key, keys.available_at) for n, keys in enumerate(wanted) if keys.url_key]
+    links = [(n, keys.url_key) for n, keys in enumerate(wanted) if keys.url_key]
     parameters = {
-        **_columns(("n", "band", "hash", "at"), bands),
-        **_columns(("url_n", "url_key", "url_at"), links),
+        "at": [keys.available_at for keys in wanted],
+        "hashes": [keys.bands.get(band) for keys in wanted for band in range(BAND_COUNT)],
+        "band_count": BAND_COUNT,
+        **_columns(("url_n", "url_key"), links),
         "window": window,
         "limit": CANDIDATE_LIMIT,
         "band_limit": BAND_LIMIT,
@@ -134,13 +132,14 @@ def insert_stories(connection: Connection, stories: Sequence[NewStory]) -> None:
             "backfilled": [story.article.backfilled for story in stories],
         },
     )
-    bands = [
-        (band, value, story.article.id, story.article.available_at)
-        for story in stories
-        for band, value in story.bands.items()
-    ]
     connection.execute(
-        sql("stories_insert_bands"), _columns(("band", "hash", "article_id", "seen_at"), bands)
+        sql("stories_insert_bands"),
+        {
+            "hashes": [story.bands.get(band) for story in stories for band in range(BAND_COUNT)],
+            "band_count": BAND_COUNT,
+            "article_id": [story.article.id for story in stories],
+            "seen_at": [story.article.available_at for story in stories],
+        },
     )
 
 

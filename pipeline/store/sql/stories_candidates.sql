@@ -1,22 +1,30 @@
--- For each wanted article (numbered n) the stories it may belong to, found by link, folded title (band 16) or MinHash
+-- For each wanted article (numbered n; its band keys are the n-th :band_count of :hashes) the stories it may belong to, found by link, folded title (band 16) or MinHash
 -- band, within the time window; at most :limit per article, the most promising first. The inner limit bounds what a
 -- template used by thousands of articles can cost.
-with bands as (
-  select wanted.n, found.article_id, wanted.band
-  from unnest(cast(:n as integer[]), cast(:band as smallint[]), cast(:hash as bigint[]), cast(:at as timestamptz[])) as wanted (n, band, hash, at)
+with wanted as (
+  select cast(place - 1 as integer) as n, at from unnest(cast(:at as timestamptz[])) with ordinality as t (at, place)
+), keys as (
+  select cast((place - 1) / :band_count as integer) as n, cast((place - 1) % :band_count as smallint) as band, hash
+  from unnest(cast(:hashes as bigint[])) with ordinality as t (hash, place)
+  where hash is not null
+), bands as (
+  select wanted.n, found.article_id, keys.band
+  from keys
+  join wanted on wanted.n = keys.n
   cross join lateral (
     select band.article_id, band.seen_at from article_bands as band
-    where band.band = wanted.band and band.hash = wanted.hash
+    where band.band = keys.band and band.hash = keys.hash
     order by band.article_id desc
     limit :band_limit
   ) as found
   where found.seen_at between wanted.at - :window and wanted.at + :window
 ), links as (
   select wanted.n, found.id as article_id
-  from unnest(cast(:url_n as integer[]), cast(:url_key as bytea[]), cast(:url_at as timestamptz[])) as wanted (n, url_key, at)
+  from unnest(cast(:url_n as integer[]), cast(:url_key as bytea[])) as link (n, url_key)
+  join wanted on wanted.n = link.n
   cross join lateral (
     select a.id from articles as a
-    where a.url_key = wanted.url_key and a.story_id is not null
+    where a.url_key = link.url_key and a.story_id is not null
       and a.available_at between wanted.at - :window and wanted.at + :window
     order by a.first_seen_at desc
     limit :limit

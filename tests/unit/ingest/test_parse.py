@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import ParseError
 from pipeline.ingest.articles import FeedOptions
+from pipeline.ingest.links import safe_link
 from pipeline.ingest.parse import (
     ITEM_LIMIT,
     ChallengePage,
@@ -64,7 +65,8 @@ def test_a_guid_that_is_no_address_is_no_link() -> None:
         rss("<item><guid>1</guid><link>javascript:alert(1)</link><title>x</title></item>"),
         {},
     )
-    assert feed.items[0].link is None
+    assert safe_link(feed.items[0].link) is None
+    assert feed.items[0].guid == "1"
 
 
 def test_hints() -> None:
