@@ -80,7 +80,9 @@ def test_being_drawn_at_random_does_not_depend_on_being_asked_or_uncertain():
 def test_one_article_per_story_and_never_a_frozen_one(candidates, size):
     # an article belongs to one story: four articles each
     candidates = [replace(c, story_id=c.article_id // 4) for c in candidates]
-    frozen = {c.article_id for c in candidates if c.frozen} - {c.article_id for c in candidates if not c.frozen}
+    frozen = {c.article_id for c in candidates if c.frozen} - {
+        c.article_id for c in candidates if not c.frozen
+    }
     queued = [item.article_id for item in choose(candidates, MIX, size)]
     assert len({article // 4 for article in queued}) == len(queued) <= size
     assert not frozen & set(queued)
