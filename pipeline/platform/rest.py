@@ -100,8 +100,15 @@ class AirflowClient:
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         if self._token is None:
-            self._token = self._send("POST", "/auth/token", self._login)["access_token"]
+            self._token = self._sign_in()
         return self._send(method, path, body)
+
+    def _sign_in(self) -> str:
+        try:
+            return str(self._send("POST", "/auth/token", self._login)["access_token"])
+        except Refused as error:
+            hint = "another Airflow may have taken the port: stop it, or set UNDERTOW_AIRFLOW_PORT; then `make up`"
+            raise PlatformError(f"the server at {self.url} does not know our login: {error.message}", hint) from None
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -113,7 +120,7 @@ class AirflowClient:
             with _OPENER.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            kind = NotFound if error.code == 404 else PlatformError
+            kind = _KINDS.get(error.code, PlatformError)
             raise kind(f"Airflow answered {error.code} to {method} {path}: {_detail(error)}") from None
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
@@ -131,6 +138,12 @@ class NoAnswer(PlatformError):
 class NotFound(PlatformError):
     """Airflow knows no such DAG, run or pool."""
 
+
+class Refused(PlatformError):
+    """Airflow does not take our login."""
+
+
+_KINDS = {401: Refused, 404: NotFound}
 
 # Airflow is on loopback: a proxy from the environment must not get in between.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

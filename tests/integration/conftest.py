@@ -19,6 +19,12 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
+def fast() -> dict[str, str]:
+    """Server settings for a test that starts a server of its own."""
+    return FAST
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The embedded server of this test session (0.6 s to start), with the migrated template in it."""
     server = Server(tmp_path_factory.mktemp("postgres"), settings=FAST).start()

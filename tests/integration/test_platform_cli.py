@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg2
 import pytest
-from conftest import FAST
 
 from pipeline.cli import main
 from pipeline.store import migrate
@@ -52,10 +51,10 @@ def undertow(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory, fast: dict[str, str]) -> Iterator[str]:
     """A home whose embedded database is migrated."""
     home = tmp_path_factory.mktemp("home")
-    server = Server(home / "postgres", settings=FAST).start()
+    server = Server(home / "postgres", settings=fast).start()
     server.ensure_database(DATABASE)
     migrate.upgrade(server.url(DATABASE))
     yield str(home)

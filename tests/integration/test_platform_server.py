@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import FAST
 
 from pipeline.errors import PortTaken, ServerError
 from pipeline.store.server import Server
@@ -110,10 +109,10 @@ def test_a_chosen_port_that_is_taken_is_an_error(running: Server) -> None:
             Server(running.home, port=port).start()
 
 
-def test_half_a_cluster_is_made_again(tmp_path: Path) -> None:
+def test_half_a_cluster_is_made_again(tmp_path: Path, fast: dict[str, str]) -> None:
     (tmp_path / "data.new").mkdir()
     (tmp_path / "data.new" / "PG_VERSION").write_text("18\n")
-    server = Server(tmp_path, settings=FAST).start()
+    server = Server(tmp_path, settings=fast).start()
     server.stop()
     assert not (tmp_path / "data.new").exists()
 
