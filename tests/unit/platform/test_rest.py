@@ -34,6 +34,6 @@ def stranger() -> Iterator[str]:
 
 def test_another_servers_refusal_says_whose_port_it_may_be(stranger: str) -> None:
     client = rest.AirflowClient(stranger, "admin", "a-secret-of-ours")
-    with pytest.raises(PlatformError, match="does not know our login.*UNDERTOW_AIRFLOW_PORT") as caught:
+    with pytest.raises(PlatformError, match=r"does not know our login.*UNDERTOW_AIRFLOW_PORT") as caught:
         client.runs()
     assert "a-secret-of-ours" not in str(caught.value)
