@@ -26,7 +26,7 @@ from model.data import Source, check_licences, ledger
 from model.encoders import load_base, load_model
 from model.errors import DataError
 from model.example import normalise
-from model.hardware import keep_freed_memory
+from model.hardware import keep_freed_memory, pick_device
 from model.registry import ADAPTED, Manifest, save_model
 from model.training import TrainConfig, base_of, pick_precision, side_files
 
@@ -176,7 +176,7 @@ def _adapt(
         weight_decay=config.weight_decay,
         bf16=precision == "bf16",
         fp16=precision == "fp16",
-        use_cpu=device == "cpu",
+        use_cpu=pick_device(device).type == "cpu",
         save_strategy="epoch",
         save_total_limit=1,
         logging_steps=50,

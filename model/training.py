@@ -19,7 +19,7 @@ from model.batches import Collator, EpochSampler, Logits, score_examples
 from model.encoders import Loaded
 from model.errors import TrainingError
 from model.example import Example
-from model.hardware import cpu_has_bf16
+from model.hardware import cpu_has_bf16, pick_device
 from model.labels import SENTIMENTS, TOPICS
 from model.metrics import macro_f1
 from model.registry import SHARED_WITH_PACKAGE, Base, describe_base, find_base
@@ -253,7 +253,7 @@ def arguments(config: TrainConfig, work: Path, device: str = "auto") -> Training
         warmup_steps=config.warmup,
         bf16=precision == "bf16",
         fp16=precision == "fp16",
-        use_cpu=device == "cpu",
+        use_cpu=pick_device(device).type == "cpu",
         eval_strategy="epoch" if config.evaluations == 1 else "steps",
         save_strategy="epoch" if config.evaluations == 1 else "steps",
         eval_steps=share / config.epochs,
