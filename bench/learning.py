@@ -26,12 +26,16 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from model.threads import share_cores  # noqa: E402
+
+share_cores()
+
 from model.data import Source, make_example, read_rows, write_examples  # noqa: E402
 from model.example import Example  # noqa: E402
 from model.finetune import finetune  # noqa: E402
 from model.hardware import pick_device  # noqa: E402
 from model.inference import Classifier  # noqa: E402
-from model.recipe import RETRAIN, label_source, own_texts  # noqa: E402
+from model.recipe import RETRAIN, label_source, own_texts, rehearsal  # noqa: E402
 from model.registry import MANIFEST  # noqa: E402
 from model.splits import group_stories  # noqa: E402
 from model.training import TrainConfig  # noqa: E402
@@ -141,7 +145,7 @@ def curve(
     config = replace(RETRAIN, start=str(start), seed=seed)
     finetune(
         config,
-        [label_source(path), *own_texts()],
+        [label_source(path), *rehearsal(size)],
         out,
         created_at=AT,
         work=folder / f"{size}-work",

@@ -216,4 +216,4 @@ def behave(model_dir: Path | Classifier, folder: Path = SUITE) -> Behaviour:
 
 
 def _loaded(model: Path | Classifier) -> Classifier:
-    return model if isinstance(model, Classifier) else Classifier.load(model)
+    return Classifier.load(model) if isinstance(model, Path) else model

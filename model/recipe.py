@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from model.data import Source
+from model.data import Source, read_rows
 from model.errors import DataError, TrainingError
 from model.training import TrainConfig
 
@@ -85,16 +85,23 @@ def retrain_recipe(
     """
     labelled = [label_source(labels)] if labels else []
     if only_labels:
-        if not labels:
+        if labels is None:
             raise DataError("--only-labels needs --labels FILE")
         config = dataclasses.replace(RETRAIN, start=str(start or ""))
-        return change(config, changes or {}), [*labelled, *own_texts()]
+        return change(config, changes or {}), [*labelled, *rehearsal(count_rows(labels))]
     config, sources = load_recipe(recipe or STARTER_RECIPE, data, changes)
     return dataclasses.replace(config, start=str(start or "")), [*sources, *labelled]
 
 
-#: Going on from a model: a third of the starter's rate and two passes; more forgets (model/LOG.md).
-RETRAIN: Final = TrainConfig(epochs=2, learning_rate=3e-5, head_factor=2.0, tracking=())
+#: Going on from a model: a quarter of the starter's rate and two passes; more forgets. Small batches, or a few hundred
+#: labels would be a few dozen steps; no joined texts, which pad a batch to its limit (model/LOG.md).
+RETRAIN: Final = TrainConfig(
+    epochs=2, batch=16, learning_rate=3e-5, head_factor=2.0, join_texts=0.0, tracking=()
+)
+
+#: Own texts that a retrain reads in each pass: as many as there are labels, and at least so many; other ones in each
+#: pass. All of them took longer than the labels and kept no more of what was known (model/LOG.md).
+REHEARSED_LEAST: Final = 600
 
 
 def label_source(path: Path) -> Source:
@@ -102,8 +109,19 @@ def label_source(path: Path) -> Source:
     return Source("labels", path, "internal", "labels given in this installation")
 
 
+def rehearsal(labels: int) -> list[Source]:
+    """Our own texts at the weight that a retrain on so many labels replays them with."""
+    written = sum(count_rows(source.path) for source in own_texts())
+    return own_texts(min(1.0, max(labels, REHEARSED_LEAST) / max(1, written)))
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a file of examples."""
+    return sum(1 for _ in read_rows(path))
+
+
 def own_texts(weight: float = 1.0) -> list[Source]:
-    """The statements in model/texts: always there, so every retrain replays them."""
+    """The statements in model/texts: always there, so every retrain can replay them."""
     row = {
         "name": "own",
         "path": "model:texts/*.jsonl",

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.threads import share_cores
 from pipeline import run
 from pipeline.errors import UsageError
 from pipeline.label.dataset import choose_frozen, make_dataset, merge_labels
@@ -42,6 +43,7 @@ def enough(line: Line, *, force: bool = False) -> dict[str, Any]:
 
 def prepare(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
     """Opens the run: its row, the frozen sets grown by fresh labels, the files to learn from and to be judged on."""
+    share_cores()
     from pipeline.label import learn
 
     as_of = as_of or now()
@@ -336,7 +338,8 @@ def _find(line: Line, run_key: str) -> Retraining | None:
 
 
 def _begun(line: Line, run_key: str, as_of: datetime | None) -> Retraining:
-    """The row of the run; its files are made first where they are missing."""
+    """The row of the run; its files are made first where they are missing. Steps begin with it, before torch is there."""
+    share_cores()
     row = _find(line, run_key)
     if row is None or not (row.over or ("frozen" in row.data and run_files(line, run_key).frozen.is_file())):
         prepare(line, run_key, as_of=as_of)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Any
 
 # Frozen articles with labels below which nothing is decided: with fewer, an honest gain of 5 points is mostly missed.
@@ -18,14 +19,11 @@ LEAST_OF_CLASS = 10
 # Chance of calling a challenger better that is not: of ten runs on noise one is promoted with probability .18, two
 # with .016.
 ALPHA = 0.02
-# Recall that a class may lose, as a share; negative news is what people are woken for. A larger loss is refused unless
-# chance explains it one time in ten (of 74 negative labels 3 lost and none won: one time in eight), and always when it
-# is FAR times as large. At least two labels must be lost on balance.
-NEGATIVE_DROP, OTHER_DROP, BY_CHANCE, FAR = 0.02, 0.05, 0.10, 2.5
-# Recall of negative below which no challenger passes that does not at least equal the champion.
+# One-sided chance at which a loss counts as shown, and at which a larger one counts as excluded: strict enough that of
+# ten honest challengers nine pass a check by which they are equal, loose enough that 75 labels can show a loss.
+SHOWN = 0.10
+# Below this recall of negative news no challenger passes that does not at least equal the champion.
 NEGATIVE_FLOOR = 0.70
-# Pass rate that a kind of behaviour may lose: two of 35 cases flip when the same data is trained on in another order.
-BEHAVIOUR_DROP = 0.06
 # Expected calibration error that a challenger may have beyond the champion's, or beyond what the size of the set gives
 # a perfectly calibrated model in 19 of 20 draws.
 CALIBRATION_SLACK = 0.02
@@ -33,6 +31,18 @@ CALIBRATION_SLACK = 0.02
 SPEED_SHARE = 0.8
 # Share of the alerts called useful that may be missed, and how many times as many alerts there may be (plus three).
 USEFUL_MISSED, ALERTS_FACTOR, ALERTS_SPARE = 0.2, 2.0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a share may fall: a loss of more than `tolerated` must not be shown, one of `most` must be excluded."""
+
+    tolerated: float
+    most: float
+
+
+# Negative news is what people are woken for. Training the same data in another order flips two of 35 cases of a kind.
+NEGATIVE, OTHER, BEHAVIOUR = Bounds(0.02, 0.10), Bounds(0.05, 0.15), Bounds(0.06, 0.20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +58,13 @@ class ClassRecall:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of behaviour: how many cases, and the share that each model passes."""
+    """A kind of behaviour: how many cases, the share that each model passes, and cases won and lost by the challenger."""
 
     cases: int
     champion: float
     challenger: float
+    won: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,18 @@ def sign_test(won: int, lost: int) -> float:
     return sum(math.comb(n, k) for k in range(won, n + 1)) / 2**n if n else 1.0
 
 
+def fell(won: int, lost: int, of: int, bounds: Bounds) -> bool:
+    """True when a share of `of` fell by more than it may, and a single flip is not all there is to it.
+
+    Either the loss is shown (sign test), or it may be as large as `most`: the lower end of the paired interval.
+    """
+    loss = (lost - won) / of
+    if loss <= bounds.tolerated or lost - won < 2:
+        return False
+    spread = math.sqrt(won + lost - (lost - won) ** 2 / of) / of
+    return sign_test(lost, won) <= SHOWN or loss + NormalDist().inv_cdf(1 - SHOWN) * spread > bounds.most
+
+
 # ---- the checks
 
 
@@ -180,12 +204,9 @@ def check_classes(evidence: Evidence) -> Iterator[Reason]:
         if of.support < LEAST_OF_CLASS:
             yield Reason(check, True, f"Too few frozen labels to judge {name} news by itself ({of.support}).")
             continue
-        slack = NEGATIVE_DROP if name == "negative" else OTHER_DROP
-        drop = of.champion - of.challenger
-        shown = drop > FAR * slack or sign_test(of.lost, of.won) <= BY_CHANCE
-        fell = drop > slack and of.lost - of.won >= 2 and shown
+        worse = fell(of.won, of.lost, of.support, NEGATIVE if name == "negative" else OTHER)
         under = name == "negative" and of.challenger < min(NEGATIVE_FLOOR, of.champion)
-        passed = not fell and not under
+        passed = not worse and not under
         yield Reason(check, passed, f"{told[0].upper()}{told[1:]}." if passed else f"It misses more: {told}.")
 
 
@@ -201,8 +222,7 @@ def check_behaviour(evidence: Evidence) -> Iterator[Reason]:
     worse = {
         name: kind
         for name, kind in evidence.behaviour.items()
-        if kind.champion - kind.challenger > BEHAVIOUR_DROP
-        and (kind.champion - kind.challenger) * kind.cases > 1.5
+        if fell(kind.won, kind.lost, kind.cases, BEHAVIOUR)
     }
     for name, kind in worse.items():
         yield Reason(
@@ -215,7 +235,7 @@ def check_behaviour(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(
             "behaviour",
             True,
-            f"None of {len(evidence.behaviour)} kinds of behaviour is worse by more than {BEHAVIOUR_DROP:.0%}.",
+            f"None of {len(evidence.behaviour)} kinds of behaviour got worse by more than chance explains.",
         )
 
 

@@ -98,14 +98,16 @@ def train_challenger(
     from model.errors import TrainingError
     from model.finetune import finetune
     from model.hardware import pick_device
-    from model.recipe import RETRAIN, label_source, own_texts
+    from model.recipe import RETRAIN, count_rows, label_source, own_texts, rehearsal
     from model.training import TrainConfig
 
     config = RETRAIN if start else TrainConfig(base=base, tracking=())
     config = replace(config, start=str(start or ""))
-    sources = [label_source(files.new), *own_texts()]
+    # a model that starts from nothing has nothing to rehearse: it learns from all there is
+    sources = [label_source(files.new), *(rehearsal(count_rows(files.new)) if start else own_texts())]
     if files.old.stat().st_size:
-        sources.append(replace(label_source(files.old), name="labels_before", weight=replay_weight))
+        weight = replay_weight if start else 1.0
+        sources.append(replace(label_source(files.old), name="labels_before", weight=weight))
     # by its own name: transformers takes "auto" with bf16 for a GPU that is missing
     on = pick_device(device).type
     arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": on}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -134,11 +135,23 @@ def _likeliest(topics: Mapping[str, float]) -> str:
 
 def compare_behaviour(before: Classifier, now: Classifier) -> dict[str, Kind]:
     """Pass rates of both models on each kind of the behavioural suite."""
-    from model.evaluate import SUITE, behave
+    from model.evaluate import SUITE, behave, load_suite
 
     first, second = behave(before, SUITE), behave(now, SUITE)
+    changed: Counter[tuple[str, bool]] = Counter(
+        (case.kind, case.id in first.failures)
+        for case in load_suite(SUITE)
+        if (case.id in first.failures) != (case.id in second.failures)
+    )
     return {
-        name: Kind(first.counts[name], first.kinds[name], second.kinds[name]) for name in sorted(first.kinds)
+        name: Kind(
+            cases=first.counts[name],
+            champion=first.kinds[name],
+            challenger=second.kinds[name],
+            won=changed[name, True],
+            lost=changed[name, False],
+        )
+        for name in sorted(first.kinds)
     }
 
 

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
-import random
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from newsroom import NOW, add_articles, add_feed
+from learning import champion_of, crown, give_labels, make_champion, make_line, make_small, one, row_of
+from newsroom import NOW
 
-from pipeline import promotion, retrain, run
+from pipeline import promotion, retrain
 from pipeline.errors import UsageError
-from pipeline.settings import Settings
-from pipeline.store import labels, models, retrainings
-
-MODEL_TESTS = Path(__file__).resolve().parents[1] / "unit" / "model"
-AT = NOW.isoformat()
-
-
-def model_fixtures():
-    """The tiny base encoder of the model room's tests."""
-    sys.path.insert(0, str(MODEL_TESTS))
-    spec = importlib.util.spec_from_file_location("model_conftest", MODEL_TESTS / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from pipeline.store import models
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,106 +28,18 @@ def _one_thread():
 
 
 @pytest.fixture(scope="module")
-def learner(tmp_path_factory):
-    """(base encoder, champion directory): a tiny model that was hardly trained."""
-    from model.data import Source
-    from model.finetune import finetune
-    from model.training import TrainConfig
-
-    tests = model_fixtures()
-    folder = tmp_path_factory.mktemp("learner")
-    (folder / "base").mkdir()
-    base = tests.write_base(folder / "base")
-    rows = tests.write_rows(folder / "rows.jsonl", tests.make_rows(60, seed=5))
-    config = TrainConfig(
-        base=str(base),
-        epochs=1,
-        batch=8,
-        learning_rate=1e-3,
-        head_factor=1.0,
-        dev_share=0.2,
-        precision="fp32",
-        max_tokens=48,
-        tracking=(),
-    )
-    source = Source("made", rows, "MIT", "made by the test")
-    finetune(config, [source], folder / "champion", created_at=AT, device="cpu", command="test")
-    return (
-        base,
-        folder / "champion",
-        dataclasses.replace(config, epochs=10, learning_rate=5e-3, precision="auto"),
-    )
-
-
-def suite(folder: Path) -> Path:
-    """A behavioural suite that a tiny model can understand."""
-    folder.mkdir()
-    cases = {"rises": "positive", "falls": "negative", "beats": "positive", "loses": "negative"}
-    lines = [
-        json.dumps({"id": f"verbs-{i}", "text": f"acme {verb} its sales", "expect": {"sentiment": verdict}})
-        for i, (verb, verdict) in enumerate(cases.items())
-    ]
-    (folder / "verbs.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
+def champion(tmp_path_factory):
+    """Directory of a tiny model that was hardly trained."""
+    return make_champion(tmp_path_factory.mktemp("learner"))
 
 
 @pytest.fixture
-def line(engine, database_url, tmp_path, learner, monkeypatch):
-    """A line whose champion is the tiny model, with 240 labelled articles about what the words say."""
-    import model.evaluate
-    import model.recipe
-    from model.registry import verify
-
-    _, champion, config = learner
-    monkeypatch.setattr(model.recipe, "RETRAIN", config)
-    monkeypatch.setattr(model.recipe, "own_texts", lambda weight=1.0: [])
-    monkeypatch.setattr(model.evaluate, "SUITE", suite(tmp_path / "suite"))
-    settings = Settings(
-        home=tmp_path / "home",
-        database_url=database_url,
-        model_device="auto",
-        alerts_file=Path(__file__).resolve().parents[2] / "alerts.toml",
-        _env_file=None,
-    )
-    manifest = verify(champion)
-    with engine.begin() as connection:
-        models.register_model(
-            connection, version=manifest.version, path=str(champion), manifest=manifest.to_json(), as_of=NOW
-        )
-        models.point_alias(
-            connection, manifest.version, by="test", reason="first", as_of=NOW - timedelta(days=30)
-        )
-    return run.Line(settings, engine)
-
-
-def give_labels(line, *, shuffled: bool = False, start: int = 0, n: int = 240) -> None:
-    rows = model_fixtures().make_rows(start + n, seed=9)[start:]
-    feed = add_feed(line.engine, f"wire-{start}")
-    articles = add_articles(line.engine, feed, [str(row["text"]) for row in rows])
-    verdicts = [str(row["sentiment"]) for row in rows]
-    if shuffled:
-        random.Random(3).shuffle(verdicts)
-    given = [
-        labels.NewLabel(article, "story", "anna", NOW, "file", sentiment=verdict)
-        for article, verdict in zip(articles, verdicts, strict=True)
-    ]
-    with line.engine.begin() as connection:
-        labels.write_labels(connection, given, NOW)
-
-
-def champion_of(line) -> str:
-    with line.engine.connect() as connection:
-        return models.champion(connection).version
-
-
-def row_of(line, run_key="r1") -> retrainings.Retraining:
-    with line.engine.connect() as connection:
-        return retrainings.find_retraining(connection, run_key)
-
-
-def one(line, query, **values):
-    with line.engine.connect() as connection:
-        return connection.execute(sa.text(query), values).scalar_one()
+def line(engine, database_url, tmp_path, champion, monkeypatch):
+    """A line whose champion is the tiny model, and that retrains in seconds."""
+    make_small(monkeypatch.setattr, champion, tmp_path)
+    line = make_line(engine, database_url, tmp_path / "home")
+    crown(line, champion)
+    return line
 
 
 def test_too_few_labels_train_nothing(line):
@@ -193,12 +89,12 @@ def test_shuffled_labels_keep_the_champion_and_say_why(line):
     give_labels(line)
     good = retrain.retrain(line, "good", as_of=NOW)
     assert good["state"] == "promoted", good["gate"]
-    champion = champion_of(line)
+    kept = champion_of(line)
     give_labels(line, shuffled=True, start=240)
     done = retrain.retrain(line, "bad", as_of=NOW + timedelta(days=7))
     assert done["state"] == "refused"
     assert "better" in done["gate"]["failed"]
-    assert champion_of(line) == champion
+    assert champion_of(line) == kept
     row = row_of(line, "bad")
     assert any("not shown to be better" in reason for reason in row.reasons)
     assert one(line, "select state from model_versions where id = :id", id=row.challenger_id) == "rejected"
@@ -247,12 +143,12 @@ def test_approval_waits_for_a_person(line):
         retrain.approve(line)
 
 
-def test_a_comparison_with_another_champion_promotes_nothing(line, learner, tmp_path):
+def test_a_comparison_with_another_champion_promotes_nothing(line, champion):
     give_labels(line)
     for step in (retrain.prepare, retrain.train, retrain.evaluate, retrain.gate):
         step(line, "r1", as_of=NOW)
     with line.engine.begin() as connection:
-        models.register_model(connection, version="by-hand", path=str(learner[1]), manifest={}, as_of=NOW)
+        models.register_model(connection, version="by-hand", path=str(champion), manifest={}, as_of=NOW)
         models.point_alias(connection, "by-hand", by="anna", reason="by hand", as_of=NOW)
     with pytest.raises(UsageError, match="the champion changed"):
         retrain.promote(line, "r1", as_of=NOW)

@@ -119,7 +119,7 @@ def test_evidence_survives_json():
         lost=1,
         macro_f1=(0.7, 0.8),
         classes={"negative": recall},
-        behaviour={"negation": Kind(35, 0.9, 0.9)},
+        behaviour={"negation": Kind(35, 0.9, 0.9, 0, 0)},
         calibration=(0.03, 0.03),
         calibration_by_chance=0.04,
         speed=(90.0, 91.0),

@@ -20,7 +20,7 @@ from pipeline.label.gate import ClassRecall, Evidence, Kind, Replay, decide, sig
 from pipeline.label.intervals import wilson
 
 ARTICLES = 300
-KINDS = {name: Kind(35, 0.9, 0.9) for name in ("negation", "direction", "numbers")}
+KINDS = {name: Kind(35, 0.9, 0.9, 1, 1) for name in ("negation", "direction", "numbers")}
 
 
 def reader(accuracy: float, rng, truth, *, sharp: float = 1.0, confuse=None) -> Verdicts:
@@ -127,8 +127,11 @@ def negative(champion, better, *recall):
     [
         ((75, 0.80, 0.79, 3, 4), True),  # a point
         ((75, 0.80, 0.76, 0, 3), True),  # chance, one time in eight
-        ((75, 0.80, 0.74, 2, 7), False),  # chance might explain it, but it is too much
-        ((500, 0.80, 0.77, 5, 20), False),  # chance does not
+        ((75, 0.80, 0.75, 0, 4), False),  # one time in sixteen
+        ((75, 0.80, 0.73, 3, 8), False),  # chance might explain it, but it may be twelve points
+        ((500, 0.80, 0.776, 80, 92), True),  # it may be six points at worst, and as well none
+        ((500, 0.80, 0.77, 5, 20), False),  # chance does not explain it
+        ((5000, 0.80, 0.79, 100, 150), True),  # shown, and too small to matter
         ((75, 0.72, 0.69, 2, 4), False),  # below the floor
         ((75, 0.60, 0.60, 2, 2), True),  # below it, like the champion
     ],
@@ -155,10 +158,20 @@ def test_half_the_speed_is_refused(champion, better):
 
 
 def test_ignored_negation_is_refused(champion, better):
-    kinds = {**KINDS, "negation": Kind(35, 0.9, 0.5)}
+    kinds = {**KINDS, "negation": Kind(35, 0.9, 0.5, 0, 14)}
     verdict = decide(weigh(champion, better, behaviour=kinds))
     assert verdict.failed == ("behaviour_negation",)
     assert "unlearnt negation" in verdict.reasons[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "passes"),
+    [(1, 3, True), (0, 3, True), (0, 4, False), (5, 9, False), (0, 1, True)],
+    ids=["as another order of training does", "one time in eight", "shown", "may be a fifth", "one case"],
+)
+def test_behaviour_may_change_as_much_as_chance_does(champion, better, won, lost, passes):
+    kinds = {**KINDS, "numbers": Kind(35, 0.8, 0.8 - (lost - won) / 35, won, lost)}
+    assert decide(weigh(champion, better, behaviour=kinds)).promote == passes
 
 
 def test_worse_topics_are_refused(champion, better):

@@ -14,7 +14,7 @@ from model.encoders import load_model
 from model.errors import DataError, LicenceError, TrainingError
 from model.finetune import finetune, make_trainer, read_split, start_network
 from model.inference import Classifier
-from model.recipe import change, own_texts, retrain_recipe
+from model.recipe import change, count_rows, own_texts, rehearsal, retrain_recipe
 from model.registry import load_manifest
 from model.training import TrainConfig, layer_count, layer_of, parameter_groups, prepare
 
@@ -154,6 +154,9 @@ def test_a_retrain_replays_our_own_texts(tmp_path, tiny_model):
     assert config.start == str(tiny_model)
     assert {s.name for s in sources} == {"labels", "own"}
     assert len(own_texts()) >= 5
+    written = sum(count_rows(s.path) for s in own_texts())
+    replayed = {n: rehearsal(n)[0].weight * written for n in (3, 1000, 10 * written)}
+    assert list(replayed.values()) == [pytest.approx(600), pytest.approx(1000), pytest.approx(written)]
 
 
 def test_two_processes_train_one_model(tiny_base, tiny_source, tmp_path):
