@@ -33,6 +33,7 @@ from model.hardware import (
     token_budget,
 )
 from model.labels import TOPICS, label_map
+from model.packed import PACKED_TOKENS, PackedBert, packs
 from model.registry import ADAPTED, STARTER
 from model.verdict import CompanySpan, Contribution, Failure, Mentioned, Probabilities, TextInput, Verdict
 
@@ -80,16 +81,19 @@ class Classifier:
         self.manifest = manifest
         self.device, self.dtype = device, dtype
         self.network = loaded.network.to(device).eval()
-        self.network.encoder.to(dtype)
-        self._encoder: Any = (
-            torch.compile(self.network.encoder, dynamic=True) if compile else self.network.encoder
-        )
+        width = int(cast(Any, loaded.network.encoder).config.hidden_size)
+        self.batch_tokens = token_budget(device, width)
+        self._encoder: Any
+        if packs(self.network.encoder, device, dtype) and not compile:
+            self._encoder = PackedBert(self.network.encoder)
+            self.batch_tokens = PACKED_TOKENS
+        else:
+            encoder = self.network.encoder.to(dtype)
+            self._encoder = torch.compile(encoder, dynamic=True) if compile else encoder
         self._tokens: Any = cast(Any, loaded.tokenizer).backend_tokenizer
         self._tokens.no_padding()
         self._tokens.enable_truncation(manifest.max_tokens)
         self._pad = int(cast(Any, loaded.tokenizer).pad_token_id or 0)
-        width = int(cast(Any, loaded.network.encoder).config.hidden_size)
-        self.batch_tokens = token_budget(device, width)
         self.temperatures = {h: manifest.temperatures.get(h, 1.0) for h in ("sentiment", "company", "topics")}
 
     @classmethod

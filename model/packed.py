@@ -1,0 +1,128 @@
+"""BERT's encoder for CPUs that multiply bf16 fast: the same numbers as transformers' own, with less work around them.
+
+What it saves, measured by bench/score.py and told in model/LOG.md: weights are laid out once as oneDNN wants them; no
+padding is computed, because texts of one length lie together and only attention needs to know where a text ends; query,
+key and value are one product; GELU is done while the product is still in the cache. Products are in bf16; attention,
+sums and norms stay in fp32, so verdicts are nearer to fp32 than when all is bf16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.hardware import cpu_has_bf16
+
+#: Rows that oneDNN lays the weights out for; other numbers of rows work too (256 to 2,048 within 4 %).
+_ROWS: Final = 1024
+#: Tokens per forward pass: without padding larger batches only save calls (2,048 takes 5 % more time, 8,192 2 % less,
+#: and its attention would hold 200 MB on long texts). Rerun bench/score.py after a change.
+PACKED_TOKENS: Final = 4096
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What transformers' encoders answer, as far as it is used."""
+
+    last_hidden_state: Tensor
+
+
+def packs(encoder: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
+    """True where this engine can stand in for `encoder`: a plain BERT in bf16 on a CPU that multiplies it fast."""
+    config: Any = encoder.config
+    plain = config.model_type == "bert" and config.hidden_act == "gelu" and not config.is_decoder
+    learned = getattr(config, "position_embedding_type", None) in (None, "absolute")
+    here = device.type == "cpu" and dtype == torch.bfloat16 and cpu_has_bf16()
+    return bool(plain and learned and here and hasattr(torch.ops.mkldnn, "_reorder_linear_weight"))
+
+
+class _Linear:
+    """A dense layer whose weight oneDNN has laid out once."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, after: str = "none") -> None:
+        plain = weight.detach().to(torch.bfloat16).contiguous()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(plain, _ROWS)
+        self.bias, self.after = bias.detach().to(torch.bfloat16), after
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x.to(torch.bfloat16), self.weight, self.bias, self.after, [], "none"
+        )
+        return out
+
+
+class _Norm:
+    """Layer norm of a sum, in fp32."""
+
+    def __init__(self, norm: Any) -> None:
+        self.weight, self.bias, self.eps = norm.weight.detach().float(), norm.bias.detach().float(), norm.eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+class _Layer:
+    def __init__(self, layer: Any, heads: int) -> None:
+        own = layer.attention.self
+        scale = (own.query.out_features // heads) ** -0.5
+        self.heads = heads
+        self.qkv = _Linear(
+            torch.cat([own.query.weight * scale, own.key.weight, own.value.weight]),
+            torch.cat([own.query.bias * scale, own.key.bias, own.value.bias]),
+        )
+        self.out, self.norm = _dense(layer.attention.output), _Norm(layer.attention.output.LayerNorm)
+        self.up = _Linear(layer.intermediate.dense.weight, layer.intermediate.dense.bias, "gelu")
+        self.down, self.last = _dense(layer.output), _Norm(layer.output.LayerNorm)
+
+    def __call__(self, hidden: Tensor, runs: Sequence[tuple[int, int]]) -> Tensor:
+        """hidden (tokens, H) fp32 of texts that follow each other in `runs` of (texts, tokens each)."""
+        hidden = self.norm(hidden + self.out(self.attend(self.qkv(hidden), runs)))
+        return self.last(hidden + self.down(self.up(hidden)))
+
+    def attend(self, qkv: Tensor, runs: Sequence[tuple[int, int]]) -> Tensor:
+        """Each text attends to itself: one batched product per length. torch's fused kernel is slow for short texts."""
+        out = torch.empty(qkv.shape[0], qkv.shape[1] // 3)
+        at = 0
+        for texts, tokens in runs:
+            rows = slice(at, at := at + texts * tokens)
+            parts = qkv[rows].float().view(texts, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            query, key, value = parts.reshape(3, texts * self.heads, tokens, -1)
+            read = torch.bmm(torch.softmax(torch.bmm(query, key.transpose(1, 2)), -1), value)
+            out[rows] = read.view(texts, self.heads, tokens, -1).transpose(1, 2).reshape(texts * tokens, -1)
+        return out
+
+
+def _dense(block: Any) -> _Linear:
+    return _Linear(block.dense.weight, block.dense.bias)
+
+
+class PackedBert:
+    """Called like a BertModel; takes its weights in fp32 when it is made. Texts are padded on the right."""
+
+    def __init__(self, encoder: Any) -> None:
+        self.layers = [_Layer(layer, encoder.config.num_attention_heads) for layer in encoder.encoder.layer]
+        table = encoder.embeddings
+        self.words = table.word_embeddings.weight.detach()
+        self.places = (table.position_embeddings.weight + table.token_type_embeddings.weight[0]).detach()
+        self.norm = _Norm(table.LayerNorm)
+
+    def __call__(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Encoded:
+        """input_ids (B,T), attention_mask (B,T) of 0/1 or None -> last_hidden_state (B,T,H) fp32, 0 where padded."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        lengths, order = mask.sum(-1).sort(stable=True)
+        ids, real = input_ids[order], mask[order].bool()
+        places = torch.arange(ids.shape[1]).expand_as(ids)[real]
+        hidden = self.norm(F.embedding(ids[real], self.words) + F.embedding(places, self.places))
+        runs = [
+            (texts, tokens) for tokens, texts in enumerate(lengths.bincount().tolist()) if texts and tokens
+        ]
+        for layer in self.layers:
+            hidden = layer(hidden, runs)
+        padded = hidden.new_zeros(*ids.shape, hidden.shape[1])
+        padded[real] = hidden
+        return Encoded(padded[order.argsort()])
