@@ -23,13 +23,15 @@ class Verdicts:
     """Sentiment verdicts of one model on frozen labels, of stories and of companies alike.
 
     truth, said: (n,) indices into SENTIMENTS; probabilities (n, 3); article: (n,) the place of each row's article.
-    topics_right: article place -> its topics were right.
+    topics_right: article place -> its topics were right. about: whose sentiment each row is, a company's name or "" for
+    the story's.
     """
 
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     article: NDArray[np.int64]
     topics_right: Mapping[int, bool]
+    about: Sequence[str] = ()
 
     @property
     def said(self) -> NDArray[np.int64]:

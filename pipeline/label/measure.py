@@ -101,18 +101,19 @@ def judge(classifier: Classifier, examples: Sequence[Example]) -> Verdicts:
     from model.verdict import Verdict as Said
 
     inputs = [TextInput(e.text, [Mentioned(c.name, c.spans) for c in e.companies]) for e in examples]
-    truth, probabilities, article, topics = [], [], [], {}
+    truth, probabilities, article, about, topics = [], [], [], [], {}
     for place, (example, answer) in enumerate(zip(examples, classifier.predict(inputs), strict=True)):
         said = answer if isinstance(answer, Said) else None
-        verdicts = [(example.sentiment, tuple(said.sentiment) if said else None)]
+        verdicts = [("", example.sentiment, tuple(said.sentiment) if said else None)]
         verdicts += [
-            (c.sentiment, tuple(said.companies[c.name]) if said else None) for c in example.companies
+            (c.name, c.sentiment, tuple(said.companies[c.name]) if said else None) for c in example.companies
         ]
-        for label, given in verdicts:
+        for name, label, given in verdicts:
             if label is not None:
                 truth.append(SENTIMENTS.index(label))
                 probabilities.append(given or _wrong(label))
                 article.append(place)
+                about.append(name)
         if example.topics:
             topics[place] = said is not None and _likeliest(said.topics) in example.topics
     return Verdicts(
@@ -120,6 +121,7 @@ def judge(classifier: Classifier, examples: Sequence[Example]) -> Verdicts:
         np.array(probabilities, dtype=np.float64).reshape(-1, len(SENTIMENTS)),
         np.array(article, dtype=np.int64),
         topics,
+        about,
     )
 
 
@@ -204,6 +206,7 @@ def find_flips(
     for row in np.flatnonzero(before.right != now.right):
         shown = {
             "text": examples[before.article[row]].text,
+            "about": before.about[int(row)],
             "label": SENTIMENTS[before.truth[row]],
             "champion": SENTIMENTS[before.said[row]],
             "challenger": SENTIMENTS[now.said[row]],
