@@ -22,6 +22,7 @@ from model.metrics import (
     Ints,
     bootstrap,
     calibration_bins,
+    calibration_noise,
     class_report,
     confusion,
     expected_calibration_error,
@@ -105,6 +106,7 @@ def report_head(rows: Judged, names: Sequence[str], rounds: int) -> dict[str, An
         **class_report(confusion(truth, said, n), names),
         "labels": list(names),
         "ece": expected_calibration_error(rows.probabilities, truth),
+        "ece_by_chance": calibration_noise(rows.probabilities, truth),
         "bins": calibration_bins(rows.probabilities, truth),
         "accuracy_interval": bootstrap(accuracy, len(truth), rounds=rounds),
         "macro_f1_interval": bootstrap(f1, len(truth), rounds=rounds),
@@ -122,6 +124,7 @@ def _slices(rows: Judged, keys: Sequence[str], classes: int) -> dict[str, dict[s
             "accuracy": float((truth == said).mean()),
             "macro_f1": macro_f1(truth, said, classes),
             "ece": expected_calibration_error(rows.probabilities[here], truth),
+            "ece_by_chance": calibration_noise(rows.probabilities[here], truth),
         }
     return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,6 +87,19 @@ def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 1
     table = calibration_bins(probabilities, truth, bins)
     total = sum(b["count"] for b in table)
     return float(sum(b["count"] * abs(b["confidence"] - b["right"]) for b in table) / max(1, total))
+
+
+def calibration_noise(probabilities: Floats, truth: Ints, bins: int = 15) -> float:
+    """The calibration error that chance alone gives a perfectly calibrated model on so few rows.
+
+    Each bin's share right strays from its confidence p by sqrt(2 p (1 - p) / (pi n)) in the mean.
+    """
+    table = calibration_bins(probabilities, truth, bins)
+    total = sum(b["count"] for b in table)
+    stray = [
+        math.sqrt(2 * b["count"] * b["confidence"] * max(0.0, 1 - b["confidence"]) / math.pi) for b in table
+    ]
+    return sum(stray) / max(1, total)
 
 
 def bootstrap(

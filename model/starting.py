@@ -53,7 +53,7 @@ def summarise(evaluation: dict[str, Any]) -> dict[str, Any]:
     """The figures that a card shows: per head, overall and per source."""
     out: dict[str, Any] = {}
     for head, rows in evaluation["heads"].items():
-        out[head] = {k: round(rows[k], 4) for k in ("accuracy", "ece")} | {
+        out[head] = {k: round(rows[k], 4) for k in ("accuracy", "ece", "ece_by_chance")} | {
             "macro_f1": round(rows["macro"]["f1"], 4),
             "macro_f1_interval": [round(v, 4) for v in rows["macro_f1_interval"]],
             "n": rows["n"],

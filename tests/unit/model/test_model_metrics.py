@@ -10,6 +10,7 @@ from model.calibrate import fit_temperature
 from model.metrics import (
     bootstrap,
     calibration_bins,
+    calibration_noise,
     class_report,
     confusion,
     expected_calibration_error,
@@ -70,3 +71,16 @@ def test_a_paired_test_sees_a_real_gain_and_no_gain():
     )
     same = paired_test(TRUTH, SAID, SAID, rounds=50)
     assert (same["mcnemar_p"], same["accuracy_change"]) == (1.0, 0.0)
+
+
+def test_the_noise_of_a_calibration_error_is_what_honest_answers_show_by_chance():
+    rng = np.random.default_rng(4)
+    sure = rng.uniform(0.5, 1, 200)
+    probabilities = np.stack([sure, 1 - sure], axis=1)
+    honest = [
+        expected_calibration_error(probabilities, (rng.uniform(size=200) > sure).astype(int))
+        for _ in range(300)
+    ]
+    assert calibration_noise(probabilities, np.zeros(200, dtype=int)) == pytest.approx(
+        np.mean(honest), rel=0.05
+    )
