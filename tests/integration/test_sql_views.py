@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -167,6 +169,90 @@ def test_band_and_intervals_contain_their_centre(reader: sa.Connection) -> None:
     band = "select count(*) from sentiment_daily_expected where not expected_index between expected_low and expected_high"
     assert one(reader, band) == 0
     assert one(reader, "select max(days) from sentiment_daily_expected") == 28
+
+
+def test_interval_of_the_index_is_the_bootstraps_and_better_for_few(reader: sa.Connection) -> None:
+    """Against resampled stories: the same ends from 20 stories on; for few stories nearer to 95 % of true values held."""
+    rng = np.random.default_rng(3)
+    rows = reader.execute(
+        sa.text(
+            "select negative, neutral, positive, sentiment_index_low, sentiment_index_high from sentiment_daily where stories >= 20"
+            " union all select negative, neutral, positive, sentiment_index_low, sentiment_index_high from sentiment_hourly"
+            " where stories >= 20"
+        )
+    ).all()
+    assert len(rows) > 50
+    for negative, neutral, positive, low, high in rows[:150]:
+        n = negative + neutral + positive
+        drawn = rng.multinomial(n, np.array([negative, neutral, positive]) / n, 4000)
+        ends = np.quantile((drawn[:, 2] - drawn[:, 0]) / n, [0.025, 0.975])
+        # resampled indexes lie on a grid of 1 / n, the closed form does not
+        assert (low, high) == pytest.approx(ends, abs=0.02 + 1.5 / n)
+    held = {"ours": 0, "bootstrap": 0}
+    for truth in ((0.25, 0.45, 0.3), (0.1, 0.6, 0.3), (0.5, 0.3, 0.2), (0.7, 0.2, 0.1), (0.05, 0.9, 0.05)):
+        seen, often = np.unique(rng.multinomial(5, truth, 800), axis=0, return_counts=True)
+        for counts, times in zip(seen, often, strict=True):
+            low, high = _closed(counts)
+            held["ours"] += times * (low <= truth[2] - truth[0] <= high)
+            drawn = rng.multinomial(5, counts / 5, 4000)
+            low, high = np.quantile((drawn[:, 2] - drawn[:, 0]) / 5, [0.025, 0.975])
+            held["bootstrap"] += times * (low <= truth[2] - truth[0] <= high)
+    assert held["ours"] / 4000 > 0.94
+    assert held["bootstrap"] / 4000 < 0.88
+    # the closed form here is the view's
+    negative, neutral, positive, low, high = rows[0]
+    assert _closed(np.array([negative, neutral, positive])) == pytest.approx((low, high))
+
+
+def _closed(counts: NDArray[np.int64]) -> tuple[float, float]:
+    size = counts.sum() + 1.5
+    middle = (counts[2] - counts[0]) / size
+    half = 1.96 * np.sqrt(((counts[2] + counts[0] + 1) / size - middle**2) / size)
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
+def test_bootstrap_of_a_period_draws_days(market: Engine) -> None:
+    """As numpy draws them; the same seed says the same; days that hang together make it wider than single stories would."""
+    asked = "select * from analytics.sentiment_bootstrap(:since, :until, 'all', 'all', 4000, :seed)"
+    days = "select negative, neutral, positive from analytics.sentiment_daily where kind = 'all' and start_at >= :since and start_at < :until"
+    period = {"since": NOW - timedelta(days=30), "until": NOW}
+    with market.connect() as connection:
+        for steady in (True, False):
+            if not steady:  # every other day is all bad, the others all good: thirty draws, not thousands
+                connection.execute(
+                    sa.text(
+                        "update sentiment_rollups set negative = case when extract(day from start_at)::integer % 2 = 0 then 40 else 0 end,"
+                        " positive = case when extract(day from start_at)::integer % 2 = 0 then 0 else 40 end, neutral = 0"
+                        " where span_minutes = 1440"
+                    )
+                )
+            counts = np.array(connection.execute(sa.text(days), period).all())
+            found = connection.execute(sa.text(asked), {**period, "seed": 1}).mappings().one()
+            assert dict(found) == dict(
+                connection.execute(sa.text(asked), {**period, "seed": 1}).mappings().one()
+            )
+            assert dict(found) != dict(
+                connection.execute(sa.text(asked), {**period, "seed": 2}).mappings().one()
+            )
+            assert (found["days"], found["stories"]) == (len(counts), counts.sum())
+            picks = np.random.default_rng(1).integers(0, len(counts), (4000, len(counts)))
+            sums = counts[picks].sum(axis=1)
+            index = (sums[:, 2] - sums[:, 0]) / sums.sum(axis=1)
+            expected = np.quantile(index, [0.025, 0.975])
+            ends = (found["sentiment_index_low"], found["sentiment_index_high"])
+            width = expected[1] - expected[0]
+            assert ends == pytest.approx(
+                expected, abs=0.08 * width if steady else 2 / 30
+            )  # a step of the thirty is 2 / 30
+            share = np.quantile(sums[:, 0] / sums.sum(axis=1), [0.025, 0.975])
+            assert (found["negative_share_low"], found["negative_share_high"]) == pytest.approx(
+                share, abs=0.05 * width
+            )
+            single = _closed(counts.sum(axis=0))
+            assert (width > 3 * (single[1] - single[0])) != steady
+        connection.rollback()
+        nothing = {"since": NOW, "until": NOW, "seed": 1}
+        assert connection.execute(sa.text(asked), nothing).mappings().one()["days"] == 0
 
 
 def test_the_past_does_not_change(market: Engine) -> None:
