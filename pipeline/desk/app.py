@@ -32,7 +32,7 @@ from pipeline.desk.visitors import (
     visitor_of_proxy,
     visitor_of_user,
 )
-from pipeline.errors import DatabaseError, UndertowError, UsageError, redact
+from pipeline.errors import DatabaseError, ModelUnavailable, UndertowError, UsageError, redact
 from pipeline.settings import Settings
 from pipeline.store.desk_access import find_user
 from pipeline.store.engine import DataError, Engine
@@ -133,7 +133,9 @@ async def _guard(request: Request, answer: Callable[[Request], Awaitable[Respons
     session = request.state.session
     if not request.url.path.startswith(f"{base}/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
-        # signed anew with each answer, so that it expires only after so long without one
+    if not request.url.path.startswith((f"{base}/static/", f"{base}/parts/")):
+        # signed anew with each answer, so that it expires only after so long without one; what an open page asks by
+        # itself is no sign of life
         response.set_cookie(
             COOKIE,
             write_session(session, desk.key),
@@ -204,7 +206,13 @@ def _not_allowed(request: Request, error: Exception) -> Response:
 
 def _our_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UndertowError)
-    status = 400 if isinstance(error, UsageError) else 503 if isinstance(error, DatabaseError) else 500
+    status = (
+        400
+        if isinstance(error, UsageError)
+        else 503
+        if isinstance(error, DatabaseError | ModelUnavailable)
+        else 500
+    )
     return _error(request, status, redact(error.message), redact(error.advice))
 
 

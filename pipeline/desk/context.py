@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import AfterValidator
 
 from pipeline import run
+from pipeline.desk.explaining import Explainer
 from pipeline.desk.sessions import Attempts, Session, form_token, is_form_token
 from pipeline.desk.visitors import NotAllowed, Visitor
 from pipeline.desk.words import FILTERS
@@ -39,6 +40,7 @@ class Desk:
     settings: Settings
     mounted: bool = False
     attempts: Attempts = field(default_factory=Attempts)
+    explainer: Explainer = field(default_factory=Explainer)
 
     @cached_property
     def engine(self) -> Engine:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import ModelUnavailable, UsageError
 from pipeline.settings import Settings
 from pipeline.store.engine import Connection, Engine
 
@@ -66,6 +66,17 @@ def free_name(name: str, taken: set[str]) -> str:
     while candidate in taken:
         candidate, number = f"{name}-{number}", number + 1
     return candidate
+
+
+def model_directory(engine: Engine, settings: Settings, connection: Connection, version: str) -> Path | None:
+    """Where the files of a version are; None is the starter inside the package. Raises ModelUnavailable."""
+    from pipeline import run
+    from pipeline.store import models
+
+    stored = models.find_model(connection, version)
+    if stored is None:
+        raise ModelUnavailable(f"there is no model {version}", "look at the page of models")
+    return run.model_path(run.Line(settings, engine), stored)
 
 
 def promote(

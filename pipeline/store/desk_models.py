@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.store.desk_rows import Row
+from pipeline.store.desk_rows import Row, fetch
 
 
 def versions(connection: Connection) -> list[Row]:
@@ -41,6 +41,11 @@ def drift(connection: Connection) -> list[Row]:
         "select * from (select distinct on (kind, subject) * from analytics.drift order by kind, subject, as_of desc) as newest"
         " order by kind, effect desc limit 60",
     )
+
+
+def labelled_verdicts(connection: Connection) -> list[Row]:
+    """The champion's verdicts on labelled stories it was not trained on: label, verdict, tenth of its probability, how many."""
+    return fetch(connection, "desk_labelled_verdicts")
 
 
 def _rows(connection: Connection, query: str) -> list[Row]:

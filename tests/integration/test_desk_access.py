@@ -204,6 +204,12 @@ def test_sessions_end(market: Engine, far: TestClient, monkeypatch: pytest.Monke
     assert far.get("/").status_code == 303
 
 
+def test_an_open_page_keeps_no_session_alive(market: Engine, far: TestClient) -> None:
+    log_in(far, "the labeller")
+    assert COOKIE in far.get("/").cookies
+    assert COOKIE not in far.get("/parts/overview").cookies
+
+
 def test_trusted_proxy_names_the_user(market: Engine, tmp_path: Path) -> None:
     behind = settings(tmp_path, desk_host="0.0.0.0", desk_trusted_proxy="10.1.2.3")
     headers = {"X-Forwarded-User": "ines", "X-Forwarded-Groups": "staff, undertow-labeller"}

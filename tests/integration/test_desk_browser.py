@@ -6,14 +6,17 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from desk_market import KEY, fill, one, settings
+from desk_market import KEY, change, fill, one, settings
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from pipeline.desk.app import create_app
@@ -51,7 +54,14 @@ def desk(module_engine: Engine, feed_server: int, tmp_path_factory: pytest.TempP
     """The address of a running desk over a small market."""
     fill(module_engine, stories=1500, days=20)
     own = settings(tmp_path_factory.mktemp("desk"), fetch_allow_private=(f"127.0.0.1:{feed_server}",))
-    server = uvicorn.Server(uvicorn.Config(create_app(module_engine, own), port=0, log_level="warning"))
+    with serving(create_app(module_engine, own)) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The address of the app while it is served."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -179,6 +189,102 @@ def test_chart_is_read_by_keyboard(desk: str, page: Any) -> None:
     wait_until(lambda: page.locator(".readout").text_content() != before)
     page.keyboard.press("Enter")
     page.locator("#then h3").wait_for()
+
+
+PATHS = (
+    "/", "/series", "/series?kind=topic", "/series/30", "/stories", "/stories?q=profit", "/stories/1490", "/alerts", "/alerts/1",
+    "/label", "/models", "/models/starter/promote", "/feeds", "/feeds/6", "/nothing",
+)  # fmt: skip
+
+
+@pytest.mark.timeout(900)  # thirty pages; half a minute on an idle machine
+def test_axe_finds_nothing_serious(desk: str, chromium: Any) -> None:
+    """Every page, light at the width of a desk and dark at that of a phone."""
+    pytest.importorskip(
+        "axe_playwright_python", reason="axe-playwright-python is not installed (make install)"
+    )
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        # the policy of our pages forbids the script that axe is
+        context = chromium.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 850}, bypass_csp=True
+        )
+        page = context.new_page()
+        for path in PATHS:
+            page.goto(desk + path)
+            page.wait_for_load_state("networkidle")
+            for violation in Axe().run(page).response["violations"]:
+                if violation["impact"] in {"serious", "critical"}:
+                    where = [node["html"][:200] for node in violation["nodes"][:3]]
+                    found.append((path, scheme, width, violation["id"], where))
+        context.close()
+    assert not found
+
+
+def test_hostile_words_run_nowhere(engine: Engine, chromium: Any, tmp_path: Path) -> None:
+    """Words that would speak up if a page or one of its scripts took them for markup."""
+    fill(engine, stories=300, days=9)
+    hostile = "<img src=x onerror=alert(1)></script><script>alert(1)</script>\"'><svg onload=alert(1)>{{7*7}}"
+    for statement in (
+        "update stories set title = :p, text = :p || text",
+        "update articles set title = :p, summary = :p, source = :p, url = 'javascript:alert(1)'",
+        "update companies set name = :p || id",
+        "update series set title = :p || id, key = :p || id",
+        "update feeds set title = :p",
+        "update labels set note = :p, labelled_by = :p || id",
+        "update alerts set acknowledged_by = :p",
+    ):
+        change(engine, statement, p=hostile)
+    said: list[str] = []
+    with serving(create_app(engine, settings(tmp_path))) as address:
+        page = chromium.new_page()
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        for path in [*PATHS, "/stories/290", f"/?said={hostile}", f"/stories?q={hostile}"]:
+            page.goto(address + path)
+            page.wait_for_load_state("networkidle")
+        page.goto(address + "/label")
+        page.keyboard.press("1")
+        page.wait_for_timeout(300)
+        page.goto(address + "/series/30")
+        page.locator(".chart canvas").first.wait_for()
+        page.locator(".chart").first.focus()
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.querySelectorAll('img[src=x], svg[onload]').length") == 0
+        page.close()
+    assert not said
+
+
+def test_words_of_a_verdict_come_when_asked(desk: str, page: Any, module_engine: Engine) -> None:
+    change(module_engine, "update model_versions set path = 'starter'")
+    story = one(module_engine, "select max(story_id) from scores where sentiment = 'negative'")
+    page.goto(f"{desk}/stories/{story}")
+    assert page.locator(".words-marked").count() == 0
+    page.get_by_role("link", name="Which words made it?").click()
+    page.locator(".words-marked mark").first.wait_for(timeout=90_000)
+    assert (
+        page.locator(".words-marked")
+        .text_content()
+        .startswith(one(module_engine, "select title from stories where id = :s", s=story))
+    )
+
+
+def test_overview_changes_by_itself(desk: str, page: Any, module_engine: Engine) -> None:
+    page.goto(desk)
+    page.locator(".chart canvas").first.wait_for()
+    assert "Something new" not in page.content()
+    alert = one(module_engine, "select max(id) from alerts where state = 'firing'")
+    series = one(module_engine, "select series_id from alerts where id = :a", a=alert)
+    change(module_engine, "update series set title = 'Something new' where id = :s", s=series)
+    change(
+        module_engine,
+        "update alerts set acknowledged_at = now(), acknowledged_by = 'mei' where id = :a",
+        a=alert,
+    )
+    page.get_by_role("link", name="Something new").first.wait_for(timeout=15_000)
 
 
 def wait_until(true: Any, seconds: float = 20.0) -> None:

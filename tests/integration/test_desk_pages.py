@@ -14,6 +14,8 @@ from desk_market import change, client, fill, one, post, settings
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from pipeline.desk.explaining import LONGEST_TEXT, Explainer
+
 PAGES = (
     "/", "/parts/overview", "/series", "/series?kind=topic", "/series?kind=sector", "/stories", "/stories?q=profit",
     "/stories?sentiment=negative&company=3", "/stories?topic=earnings", "/stories?sector=Banks&source=Quill+Markets",
@@ -63,6 +65,67 @@ def test_pages_of_single_things(market: Engine, browser: TestClient) -> None:
         assert browser.get(path).status_code == 200, path
     for path in ("/stories/999999999", "/series/999999", "/alerts/999999", "/feeds/999", "/nothing"):
         assert browser.get(path).status_code == 404, path
+
+
+def test_words_of_a_verdict(market: Engine, browser: TestClient) -> None:
+    story = one(market, "select max(story_id) from scores")
+    missing = browser.get(f"/stories/{story}/words")
+    assert missing.status_code == 200
+    assert "bring them back" in missing.text  # the files of the market's champion are nowhere
+    change(market, "update model_versions set path = 'starter'")
+    browser.app.state.desk.explainer = EveryWord()  # type: ignore[attr-defined]
+    text = browser.get(f"/stories/{story}/words").text
+    title = one(market, "select title from stories where id = :s", s=story)
+    assert all(f">{word}</mark>" in text for word in title.replace("'", "&#39;").split())
+    company = one(
+        market,
+        "select company_id from mentions where in_title and article_id ="
+        " (select first_article_id from stories where id = :s)",
+        s=story,
+    )
+    name = one(market, "select name from companies where id = :c", c=company)
+    assert f"for {name} " in browser.get(f"/stories/{story}/words?company={company}").text
+    assert browser.get(f"/stories/{story}/words?company=999").status_code == 404
+
+
+def test_models_show_calibration_on_labels_the_champion_did_not_see(
+    market: Engine, browser: TestClient
+) -> None:
+    counted = one(
+        market,
+        "select count(*) from labels join articles on articles.id = labels.article_id"
+        " join scores on scores.story_id = articles.story_id and scores.model_version_id = 2"
+        " where labels.labelled_at >= (select created_at from model_versions where id = 2)"
+        " and queue_reason in ('random', 'uncertain') and retracted_at is null and target = 'story'",
+    )
+    assert counted > 20
+    text = browser.get("/models").text
+    assert f"on {counted} labels it was not trained on" in text
+    assert 'class="reliability"' in text
+    seen = (
+        "select {}(id) from labels where labelled_at >= (select created_at from model_versions where id = 2)"
+    )
+    change(market, f"update labels set queue_reason = 'suspect' where id = ({seen.format('min')})")
+    change(market, f"update labels set retracted_at = now() where id = ({seen.format('max')})")
+    assert f"on {counted - 2} labels" in browser.get("/models").text
+
+
+def test_overview_parts_answer_304_until_something_changes(market: Engine, browser: TestClient) -> None:
+    first = browser.get("/parts/overview")
+    ask = {"If-None-Match": first.headers["etag"]}
+    again = browser.get("/parts/overview", headers=ask)
+    if again.status_code != 304:  # a minute began between the two
+        ask = {"If-None-Match": again.headers["etag"]}
+        again = browser.get("/parts/overview", headers=ask)
+    assert (again.status_code, again.content) == (304, b"")
+    change(
+        market,
+        "update alerts set acknowledged_at = now() where id = (select max(id) from alerts where state = 'firing')",
+    )
+    changed = browser.get("/parts/overview", headers=ask)
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != ask["If-None-Match"]
+    change(market, "update alerts set acknowledged_at = null where state = 'firing'")
 
 
 def test_overview_shows_what_is_open(browser: TestClient, market: Engine) -> None:
@@ -133,6 +196,13 @@ PAYLOADS = [
 ]  # fmt: skip
 
 
+class EveryWord(Explainer):
+    """Explains without a model: every word pulls."""
+
+    def explain(self, model: Path | None, text: str, company: str | None) -> list[tuple[int, int, float]]:
+        return [(*found.span(), 0.1) for found in re.finditer(r"\S+", text[:LONGEST_TEXT])]
+
+
 def test_hostile_words_do_nothing(engine: Engine, tmp_path: Path) -> None:
     """Forty payloads as titles, texts, outlets, companies, reasons, labels and notes: none becomes an element or attribute."""
     fill(engine, stories=200, days=9)
@@ -167,10 +237,13 @@ def test_hostile_words_do_nothing(engine: Engine, tmp_path: Path) -> None:
         "update drift_reports set subject = :p || id, detail = jsonb_build_object('cause', cast(:p as text))",
     ):
         change(engine, statement, p=everywhere)
+    change(engine, "update model_versions set path = 'starter'")
     browser = client(engine, settings(tmp_path))
+    browser.app.state.desk.explainer = EveryWord()  # type: ignore[attr-defined]
     top = one(engine, "select max(id) from stories")
     alert = one(engine, "select max(id) from alerts")
     singles = [f"/stories/{top - n}" for n in range(1, len(PAYLOADS) + 1)]
+    singles += [f"{path}/words" for path in singles]
     singles += [
         f"/alerts/{alert}",
         "/series/30",

@@ -88,16 +88,16 @@ def alert_chart(ask: Ask, alert_id: BigId) -> Response:
     return JSONResponse(evaluation_columns(rows))
 
 
-def hourly_columns(points: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def hourly_columns(points: list[dict[str, Any]]) -> dict[str, Any]:
     """The hours that the alert's evidence kept, in the columns of `evaluation_columns`."""
     columns = {
         name: [point.get(name) for point in points] for name in ("negative", "expected", "low", "high")
     }
     at = [int(datetime.fromisoformat(point["at"]).timestamp()) for point in points]
-    return {"at": at, **columns, "hours": [1] * len(points)}
+    return {"at": at, **columns, "hours": [1] * len(points), "spans": "hours"}
 
 
-def evaluation_columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def evaluation_columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Columns for the browser; the band is the expectation with two deviations."""
     deviations = [2 * row["variance"] ** 0.5 for row in rows]
     return {
@@ -108,6 +108,7 @@ def evaluation_columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
         "high": [round(r["expected"] + d, 2) for r, d in zip(rows, deviations, strict=True)],
         "score": [round(row["score"], 2) for row in rows],
         "hours": [row["window_hours"] for row in rows],
+        "spans": "windows",
     }
 
 

@@ -8,7 +8,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import Response
 
+from pipeline.desk import doors
 from pipeline.desk.context import PAGE_ROWS, Ask, BigId, Moment, Plain, Words
+from pipeline.desk.explaining import LONGEST_TEXT, parts_of
+from pipeline.errors import ModelUnavailable
 from pipeline.store import desk_series, desk_stories
 from pipeline.store.desk_stories import StoryFilter
 
@@ -79,6 +82,37 @@ def similar(ask: Ask, story_id: BigId) -> Response:
     """Stories like this one, as a fragment."""
     with ask.desk.reading() as connection:
         return ask.page("stories_similar.html", stories=desk_stories.similar(connection, story_id))
+
+
+@router.get("/stories/{story_id}/words")
+def words(
+    ask: Ask, story_id: BigId, company: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> Response:
+    """Which words made the verdict on the story, or on a company in it, as a fragment."""
+    desk = ask.desk
+    with desk.reading() as connection:
+        found = desk_stories.story(connection, story_id)
+        if found is None or found["model_version"] is None:
+            raise HTTPException(404)
+        named = None if company is None else _as_named(found, company)
+        try:
+            model = doors.model_directory(desk.engine, desk.settings, connection, found["model_version"])
+        except ModelUnavailable as error:
+            return ask.page("story_words.html", problem=error, parts=[], name=None)
+    try:  # the connection is given back: the answer takes seconds
+        pulls = desk.explainer.explain(model, found["text"], named)
+    except ModelUnavailable as error:
+        return ask.page("story_words.html", problem=error, parts=[], name=None)
+    parts = parts_of(found["text"][:LONGEST_TEXT], pulls)
+    return ask.page("story_words.html", problem=None, parts=parts, name=named)
+
+
+def _as_named(story: dict[str, Any], company_id: int) -> str:
+    """The company as it stands in the story's text."""
+    for company in story["companies"]:
+        for start, end in company["spans"] or [] if company["company_id"] == company_id else []:
+            return str(story["text"][start:end])
+    raise HTTPException(404)
 
 
 def as_query(wanted: StoryFilter) -> dict[str, Any]:

@@ -131,6 +131,10 @@
       const plots = [indexPlot(box, data, width, tell), countPlot(box, data, width)];
       tell(null);
       keys(box, plots[0], data);
+      for (const plot of plots) {
+        plot.over.addEventListener("mouseup", () => { box.zoomed = plots.some((one) => one.scales.x.min > data.at[0]); });
+        plot.over.addEventListener("dblclick", () => { box.zoomed = false; });
+      }
       if (box.dataset.stories) plots[0].over.addEventListener("click", () => storiesThen(box, data, plots[0].cursor.idx));
     };
     drawn.push({ box, redraw });
@@ -176,7 +180,8 @@
       new uPlot(options, [data.at, data.low, data.high, data.expected, data.negative], box);
       const note = document.createElement("p");
       note.className = "muted";
-      note.textContent = "Negative stories in the best trailing window of each tick, and the band expected there (two deviations).";
+      note.textContent = data.spans === "hours" ? "Negative stories hour by hour, as the first notification had them, and the band expected (two deviations)."
+        : "Negative stories in the best trailing window of each tick, and the band expected there (two deviations).";
       box.append(note);
     };
     drawn.push({ box, redraw });
@@ -247,6 +252,15 @@
   }
   document.querySelectorAll("[data-evaluations]").forEach(evaluations);
   document.querySelectorAll("[data-threshold]").forEach(threshold);
+
+  // New stories move the chart, unless somebody is reading it.
+  document.addEventListener("fresh", () => {
+    for (const box of document.querySelectorAll("[data-chart]")) {
+      if (box.zoomed || box.matches(":hover, :focus, :focus-within")) continue;
+      drawn.splice(0, drawn.length, ...drawn.filter((one) => one.box !== box));
+      sentiment(box);
+    }
+  });
 
   let waiting = 0;
   const again = () => { clearTimeout(waiting); waiting = setTimeout(() => drawn.forEach((one) => one.redraw()), 120); };

@@ -42,6 +42,20 @@ const Desk = {
   },
 };
 
+// A part that is costly to make: it comes when it is asked for, into the place after its links.
+for (const link of document.querySelectorAll("a[data-ask]")) {
+  link.addEventListener("click", async (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const place = link.closest("p").nextElementSibling;
+    place.textContent = "The model reads it again …";
+    try {
+      const answer = await fetch(link.href);
+      if (!answer.ok) throw new Error(`the desk answers ${answer.status}`);
+      place.replaceChildren(...Desk.fragment(await answer.text()));
+    } catch (error) { place.textContent = `It cannot be had now: ${error.message}.`; }
+  });
+}
 for (const element of document.querySelectorAll("[data-load]")) Desk.load(element);
 for (const element of document.querySelectorAll("time[data-unix]")) element.textContent = Desk.time(+element.dataset.unix);
 for (const select of document.querySelectorAll("select[data-submit]")) select.addEventListener("change", () => select.form.submit());
@@ -53,6 +67,16 @@ for (const input of document.querySelectorAll("[data-filter-rows]")) {
     }
   });
 }
+// A panel that scrolls sideways on a phone can be scrolled by keyboard, too.
+function letScroll() {
+  for (const panel of document.querySelectorAll(".panel")) {
+    const scrolls = panel.scrollWidth > panel.clientWidth + 1 && !panel.querySelector("a, button, input");
+    if (scrolls) panel.tabIndex = 0;
+    else panel.removeAttribute("tabindex");
+  }
+}
+addEventListener("resize", letScroll);
+letScroll();
 document.addEventListener("keydown", (event) => {
   const field = document.querySelector(".seek input");
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName);
