@@ -1,14 +1,15 @@
--- Stories evenly by number but for a daily rhythm; ids run with time, as in a live system. Two crises today: a company
--- (the seventh) and a sector (Banks).
+-- The stories numbered from market.first to market.last with their articles; run once for each part, in its transaction.
+-- Evenly by number but for a daily rhythm; ids run with time, as in a live system. Two crises today: a company (the
+-- seventh) and a sector (Banks).
 
-create temporary table made_stories as
+create temporary table made_stories on commit drop as
 select i as id, seen_at, ticker_id, crisis,
        case when crisis then pg_temp.chance(i, 3) < 0.85 else pg_temp.chance(i, 3) < 0.18 + 0.14 * pg_temp.chance(ticker_id, 4) end as bad,
        pg_temp.chance(i, 5) as luck
 from (
   select i, seen_at, ticker.id as ticker_id,
          seen_at > pg_temp.moment() - interval '9 hours' and (ticker.id = 7 or ticker.id % 8 = 0) as crisis
-  from generate_series(1, current_setting('market.stories')::bigint) as i
+  from generate_series(current_setting('market.first')::bigint, current_setting('market.last')::bigint) as i
   cross join lateral (select pg_temp.days() * (i - 0.5) / current_setting('market.stories')::double precision as day) as place
   cross join lateral (
     select pg_temp.moment() - make_interval(secs => 86400 * (pg_temp.days() - day - 0.1 * sin(2 * pi() * (day - floor(day)))))
@@ -20,7 +21,7 @@ from (
   ) as ticker (id)
 ) as placed;
 
-create temporary table made_texts as
+create temporary table made_texts on commit drop as
 select story.id, story.seen_at, story.ticker_id, story.crisis,
        case when bad then 'negative' when luck < 0.55 then 'neutral' else 'positive' end as sentiment,
        replace(replace(
@@ -51,16 +52,17 @@ from made_stories as story;
 
 insert into stories (id, first_article_id, title, text, text_hash, language, first_seen_at, available_at, last_seen_at, copies, sources)
 overriding system value
-select id, null, title, title || E'\n' || summary, decode(md5(title || summary || id), 'hex'), 'en', seen_at, seen_at,
-       seen_at + make_interval(mins => 7 * (made.copies - 1)), made.copies, least(made.copies, 12)
+select id, (select coalesce(max(id), 0) from articles) + sum(copies) over (order by id) - copies + 1, title, title || E'\n' || summary,
+       decode(md5(title || summary || id), 'hex'), 'en', seen_at, seen_at, seen_at + make_interval(mins => 7 * (made.copies - 1)),
+       made.copies, least(made.copies, 12)
 from made_texts
-cross join lateral (select 1 + floor(-ln(1 - 0.999 * pg_temp.chance(id, 12)) / 1.0)::integer) as made (copies);
+cross join lateral (select 1 + floor(-ln(1 - 0.999 * pg_temp.chance(id, 12)) / 1.0)::integer) as made (copies)
+order by id;
 
-select setval(pg_get_serial_sequence('stories', 'id'), (select max(id) from stories));
-
-insert into articles (feed_id, item_key, guid, url, source, title, summary, published_at, tz_source, date_status, first_seen_at,
+insert into articles (id, feed_id, item_key, guid, url, source, title, summary, published_at, tz_source, date_status, first_seen_at,
                       event_at, available_at, content_hash, revision, corrected, story_id, story_match, language)
-select feed.id, decode(md5(story.id || '/' || copy), 'hex'), story.id || '/' || copy,
+overriding system value
+select story.first_article_id + copy - 1, feed.id, decode(md5(story.id || '/' || copy), 'hex'), story.id || '/' || copy,
        'https://outlet-' || feed.id || '.example/' || story.id || '-' || copy, feed.title,
        case copy when 2 then 'UPDATE 1-' else '' end || story.title,
        split_part(story.text, E'\n', 2), story.first_seen_at + made.lag - interval '3 min', 'offset', 'ok', story.first_seen_at + made.lag,
@@ -70,14 +72,16 @@ select feed.id, decode(md5(story.id || '/' || copy), 'hex'), story.id || '/' || 
 from stories as story
 cross join lateral generate_series(1, story.copies) as copy
 cross join lateral (select make_interval(mins => 7 * (copy - 1))) as made (lag)
-join feeds as feed on feed.id = 1 + (hashint8extended(story.id + 31 * copy, 13) & 1048575) % 12;
+join feeds as feed on feed.id = 1 + (hashint8extended(story.id + 31 * copy, 13) & 1048575) % 12
+where story.id between current_setting('market.first')::bigint and current_setting('market.last')::bigint
+order by 1;
 
-update stories set first_article_id = article.id
-from articles as article where article.story_id = stories.id and article.story_match = 'first';
+analyze made_stories, made_texts;
 
 insert into article_revisions (article_id, revision, seen_at, title, summary, content_hash, is_correction)
 select article.id, state.number, article.first_seen_at + make_interval(mins => 40 * (state.number - 1)),
        case when state.number < article.revision then article.title else case when state.number = 2 then 'CORRECTED-' else '' end || article.title end,
        article.summary, article.content_hash, state.number = 2
 from articles as article cross join lateral generate_series(1, article.revision) as state (number)
-where article.story_match = 'first' and (article.revision > 1 or article.id % 20 = 0);
+where article.id >= (select first_article_id from stories where id = current_setting('market.first')::bigint)
+  and article.story_match = 'first' and (article.revision > 1 or article.story_id % 20 = 0);

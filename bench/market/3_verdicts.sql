@@ -1,19 +1,26 @@
--- Mentions, scores by the champion of the time (the present one re-scored the last 90 days), and what was counted.
+-- Mentions of one part's stories, their scores by the champion of the time (the present one re-scored the last 90 days), and
+-- what was counted. In the transaction of 2_news.sql, whose temporary tables it reads.
+
+create temporary table made_articles on commit drop as
+select id, story_id, title from articles
+where id >= (select first_article_id from stories where id = current_setting('market.first')::bigint);
+analyze made_articles;
 
 insert into mentions (article_id, company_id, relevance, in_title, hits, spans)
 select article.id, story.ticker_id, 0.9, true, 1, jsonb_build_array(jsonb_build_array(
          position(company.name in article.title) - 1, position(company.name in article.title) - 1 + length(company.name)))
-from articles as article
+from made_articles as article
 join made_stories as story on story.id = article.story_id
 join companies as company on company.id = story.ticker_id
 union all
 select article.id, second.company_id, 0.3, false, 1, '[]'::jsonb
-from articles as article
+from made_articles as article
 join made_stories as story on story.id = article.story_id and pg_temp.chance(story.id, 14) < 0.25
 cross join lateral (select 1 + (story.ticker_id + story.id::integer % 7) % current_setting('market.companies')::integer) as second (company_id)
-where second.company_id <> story.ticker_id;
+where second.company_id <> story.ticker_id
+order by 1, 2;
 
-create temporary table made_scores as
+create temporary table made_scores on commit drop as
 select story.id as story_id, version.id as model_version_id, story.seen_at, story.sentiment, story.ticker_id, sure,
        version.id = 2 and story.seen_at < pg_temp.moment() - interval '10 days' as again
 from made_texts as story
@@ -39,7 +46,8 @@ select score.story_id, score.model_version_id, story.available_at, mention.compa
             when score.sentiment = 'neutral' then 'negative' else 'positive' end
 from scores as score
 join stories as story on story.id = score.story_id
-join mentions as mention on mention.article_id = story.first_article_id;
+join mentions as mention on mention.article_id = story.first_article_id
+where score.story_id between current_setting('market.first')::bigint and current_setting('market.last')::bigint;
 
 insert into score_topics (story_id, model_version_id, available_at, topic, probability)
 select story_id, model_version_id, seen_at, topic.key, 0.9 - 0.3 * place
@@ -53,21 +61,10 @@ select story.id, mention.company_id, new, new * 0.97, new * 0.9, new * 0.85, new
 from stories as story
 join mentions as mention on mention.article_id = story.first_article_id
 cross join lateral (select (0.3 + 0.7 * pg_temp.chance(story.id, 18))::real) as made (new)
-where story.available_at >= pg_temp.moment() - interval '120 days';
+where story.id between current_setting('market.first')::bigint and current_setting('market.last')::bigint
+  and story.available_at >= pg_temp.moment() - interval '120 days';
 
 insert into counted_stories (story_id, model_version_id, window_start, counted_at, live)
 select story_id, model_version_id, date_bin('15 min', seen_at, 'epoch'),
        case when again then pg_temp.moment() - interval '9 days' else seen_at + interval '90 seconds' end, not again
 from made_scores;
-select rebuild_sentiment_rollups('-infinity');
-
-insert into windows (series_id, model_version_id, window_start, negative, other)
-select series_id, model_version_id, start_at, negative, neutral + positive from sentiment_rollups where span_minutes = 15;
-
--- Unit vectors with two equal parts, each at a place that its text decides (a839: 0.7071 as little-endian float16).
-insert into story_vectors (story_id, model_version_id, vector)
-select id, 2, overlay(overlay(decode(repeat('00', 768), 'hex') placing decode('a839', 'hex') from 1 + 2 * first)
-                      placing decode('a839', 'hex') from 385 + 2 * second)
-from stories
-cross join lateral (select (hashtext(split_part(title, ' ', 3)) & 65535) % 192, (hashtext(right(text, 20)) & 65535) % 192) as place (first, second)
-where available_at >= pg_temp.moment() - interval '2 days';
