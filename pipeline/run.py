@@ -239,7 +239,20 @@ def detect(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
     """Counts windows, evaluates every tick since the last one, follows alerts, fills the outbox."""
     from pipeline.detect.step import detect
 
-    return detect(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+    report = detect(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+    return {**report, "explained": explain_alerts(line, as_of=as_of)}
+
+
+def explain_alerts(line: Line, *, as_of: datetime | None = None) -> int:
+    """Finds the words that made the stories of waiting alerts bad news. Never raises: alerts go out without, if need be."""
+    from pipeline.notify.explain import try_to_explain
+
+    with line.engine.connect() as connection:
+        stored = models.champion(connection)
+    if stored is None:
+        return 0
+    load = lambda: load_classifier(line, stored).words  # noqa: E731
+    return try_to_explain(line.engine, stored.id, load, as_of or now())
 
 
 def notify(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,10 @@ QUOTE_CHARS = 280
 
 @dataclass(frozen=True, slots=True)
 class CardStory:
-    """One story of the evidence; `contribution` is its share of the surge, `probability` that of its verdict, 0 to 1."""
+    """One story of the evidence; `contribution` is its share of the surge, `probability` that of its verdict, 0 to 1.
+
+    `words` made it bad news, the strongest first.
+    """
 
     story_id: int | None
     title: str
@@ -31,6 +34,7 @@ class CardStory:
     probability: float | None
     contribution: float | None
     quote: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class AlertEvent:
 class ToldAlert:
     """An alert as its messages need it.
 
-    `peak` is the payload with the highest score told so far; `stands_for` are the series whose alerts a market-wide one
+    `peak` is the payload with the highest score told so far, `words` made the verdicts, by story; `stands_for` are the series whose alerts a market-wide one
     holds back.
     """
 
@@ -132,10 +136,11 @@ class ToldAlert:
     peak: dict[str, Any]
     events: tuple[AlertEvent, ...]
     stands_for: tuple[str, ...] = ()
+    words: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
-def read_card(payload: Mapping[str, Any]) -> Card:
-    """The card in `payload`, the evidence as detect wrote it."""
+def read_card(payload: Mapping[str, Any], words: Mapping[int, Sequence[str]] | None = None) -> Card:
+    """The card in `payload`, the evidence as detect wrote it; `words` by story made the verdicts."""
     series = payload.get("series") or {}
     return Card(
         kind=clean(series.get("kind"), 20),
@@ -160,7 +165,7 @@ def read_card(payload: Mapping[str, Any]) -> Card:
         carried_by=tuple(_carrier(c) for c in _tables(payload, "carried_by")),
         without_story=_without(payload.get("without_largest_story")),
         without_source=_without(payload.get("without_largest_source")),
-        stories=tuple(_story(s) for s in _tables(payload, "stories")),
+        stories=tuple(_story(s, words or {}) for s in _tables(payload, "stories")),
         chart=tuple(p for p in (_point(c) for c in _tables(payload, "chart")) if p is not None),
         cause=clean(payload.get("cause"), 60) or None,
         market_factor=number(payload.get("market_factor")),
@@ -172,9 +177,10 @@ def _tables(payload: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return [t for t in value if isinstance(t, Mapping)] if isinstance(value, Sequence) else []
 
 
-def _story(table: Mapping[str, Any]) -> CardStory:
+def _story(table: Mapping[str, Any], words: Mapping[int, Sequence[str]]) -> CardStory:
+    story_id = _whole(table.get("story_id"))
     return CardStory(
-        story_id=_whole(table.get("story_id")),
+        story_id=story_id,
         title=clean(table.get("title"), TITLE_CHARS) or "(no title)",
         url=web_address(table.get("url")),
         source=clean(table.get("source"), 60),
@@ -185,6 +191,7 @@ def _story(table: Mapping[str, Any]) -> CardStory:
         probability=number(table.get("probability")),
         contribution=number(table.get("contribution")),
         quote=clean(table.get("quote"), QUOTE_CHARS),
+        words=tuple(clean(w, 40) for w in words.get(story_id or 0, ())),
     )
 
 

@@ -47,9 +47,10 @@ def alert_message(
     envelope: Envelope, payload: Mapping[str, Any], alert: ToldAlert, links: LinkMaker
 ) -> Message:
     """The message of an event of an alert. A resolve shows the alert at its height."""
-    card = read_card(payload)
+    card = read_card(payload, alert.words)
     if envelope.kind == "resolve" and alert.peak:
-        card = replace(read_card(alert.peak), chart=card.chart or read_card(alert.peak).chart)
+        peak = read_card(alert.peak, alert.words)
+        card = replace(peak, chart=card.chart or peak.chart)
     view = alert_view(envelope, card, alert, links)
     return Message(
         key=envelope.key,

@@ -70,7 +70,8 @@ def _stories(stories: Sequence[StoryView], more: int) -> list[Block]:
     for story in stories[:STORIES]:
         title = link(story.title, story.url, bold=True) if story.url else bold(story.title)
         corrections = actions(story.actions) if story.actions else []
-        items.append(section(title, plain(f"\n{story.line}\n"), *corrections))
+        weighed = f"words that weighed: {story.words}\n" if story.words else ""
+        items.append(section(title, plain(f"\n{story.line}\n{weighed}"), *corrections))
     rest = [section(plain(f"and {more} more on the desk"))] if more else []
     return [listing(items, style="ordered"), *rest]
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pipeline.notify import phrases
 from pipeline.notify.card import Card, CardPoint, CardStory, ToldAlert, clean
+from pipeline.notify.words import mark
 from pipeline.types import FeedbackKind, NotificationKind
 
 # Stories told in a message, and in one that says it is over; the desk has them all.
@@ -35,13 +36,19 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class StoryView:
-    """A story as told: `line` is its source, time, copies and verdict in words."""
+    """A story as told: `line` is its source, time, copies and verdict in words.
+
+    `words` made it bad news; the marked title and quote are cut into parts, True for those words.
+    """
 
     title: str
     url: str | None
     line: str
     quote: str
     actions: tuple[Action, ...] = ()
+    words: str = ""
+    marked_title: tuple[tuple[str, bool], ...] = ()
+    marked_quote: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +152,16 @@ def _story(story: CardStory, card: Card, zone: tzinfo, say: _Say) -> StoryView:
         )
     if story.sentiment and story.probability is not None:
         parts.append(f"{story.sentiment}\u00a0{phrases.percent(story.probability)}")
+    quote = story.quote if story.quote.rstrip("…") not in story.title else ""
     return StoryView(
         title=story.title,
         url=story.url,
         line=" · ".join(part for part in parts if part),
-        quote=story.quote if story.quote.rstrip("…") not in story.title else "",
+        quote=quote,
         actions=_corrections(story, card, say),
+        words=", ".join(story.words),
+        marked_title=mark(story.title, story.words),
+        marked_quote=mark(quote, story.words),
     )
 
 

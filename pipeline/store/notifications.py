@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from pipeline.notify.card import AlertEvent, ToldAlert
 from pipeline.notify.routes import Delivery
+from pipeline.store import words
 from pipeline.store.engine import sql
 from pipeline.types import NotificationKind
 
@@ -209,7 +210,11 @@ def _told_alert(connection: Connection, alert_id: int) -> ToldAlert:
         {"id": alert_id},
     )
     told = {**row._mapping, "stands_for": tuple(row.stands_for)}
-    return ToldAlert(**told, events=tuple(AlertEvent(*event) for event in events))
+    return ToldAlert(
+        **told,
+        events=tuple(AlertEvent(*event) for event in events),
+        words=words.of_alert(connection, alert_id),
+    )
 
 
 def mark_sent(

@@ -1,0 +1,23 @@
+-- Stories that messages about to be sent will show, and whose words were not looked for yet under this model.
+select distinct shown.story_id, series.company_id, s.text,
+  (select m.spans -> 0 from mentions m
+   where m.article_id = s.first_article_id and m.company_id = series.company_id) as span
+from notifications n
+join alerts a on a.id = n.alert_id
+join series on series.id = a.series_id
+cross join lateral (
+  select cast(story ->> 'story_id' as bigint) as story_id
+  from jsonb_array_elements(
+    case jsonb_typeof(n.payload -> 'stories') when 'array' then n.payload -> 'stories' else '[]' end
+  ) with ordinality as listed (story, place)
+  where place <= :most_stories
+) shown
+join stories s on s.id = shown.story_id
+where n.state = 'pending' and n.kind in ('open', 'rise')
+  and not exists (
+    select 1 from story_words w
+    where w.story_id = shown.story_id and w.model_version_id = :model_version_id
+      and w.company_id is not distinct from series.company_id
+  )
+order by shown.story_id desc
+limit :limit
