@@ -1,6 +1,6 @@
 """Company sentiment: one pass with mentions pooled, or one pass per company with its name as a second segment?
 
-    python bench/company_input.py --data DIR [--epochs 2]
+    python bench/company_input.py --data DIR [--epochs 2] [--rows 6000]
 
 Both start from the same encoder and see the same SEntFiN headlines, the same number of times, without augmentation;
 judged on the development split, over all companies and where the companies of a headline differ.
@@ -104,12 +104,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--epochs", type=int, default=2)
+    arguments.add_argument("--rows", type=int, default=0, help="companies to learn from; all when 0")
     given = arguments.parse_args()
     keep_freed_memory()
     config, sources = load_recipe(STARTER_RECIPE, given.data)
     split = read_split([s for s in sources if s.name == "sentfin"], config)
     for pair in (False, True):
-        found = run(pair, pairs_of(split.train), pairs_of(split.dev), given.epochs)
+        rows = pairs_of(split.train)
+        rows = random.Random(7).sample(rows, given.rows) if given.rows else rows
+        found = run(pair, rows, pairs_of(split.dev), given.epochs)
         print(
             "name as second segment" if pair else "mentions pooled",
             {k: round(v, 4) for k, v in found.items()},
