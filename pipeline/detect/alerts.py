@@ -19,9 +19,6 @@ State = Literal["pending", "firing", "held", "resolved"]
 ChangeKind = Literal["pending", "open", "rise", "held", "resolve", "reopen", "drop"]
 Cause = Literal["new_feed", "model_promotion", "backfill", "one_source", "market_wide"]
 
-# Part of an alert's negative stories that must belong to an alert told before for that one to stand for it.
-COVERED_PART = 0.6
-
 
 @dataclass(frozen=True, slots=True)
 class Observation:

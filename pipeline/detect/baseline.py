@@ -171,15 +171,21 @@ def _profile(total: FloatArray, history: History) -> FloatArray:
     weight = _decay(PROFILE_HALF_LIFE_DAYS) ** _ages(history) * history.coverage
     exposure = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
     level = (total * weight / np.maximum(history.coverage, 0.05)).sum(axis=1, keepdims=True) / exposure
-    cells = np.zeros((total.shape[1], HOURS_PER_WEEK))
-    cells[np.arange(total.shape[1]), history.hours_of_week] = 1.0
     decay = _decay(PROFILE_HALF_LIFE_DAYS) ** _ages(history)
-    seen = (total * decay) @ cells
-    usual = level * ((history.coverage * decay) @ cells)
+    first = int(history.hours_of_week[0])
+    seen = _by_hour_of_week(total * decay, first)
+    usual = level * _by_hour_of_week(history.coverage * decay, first)
     trust = 1 / (1 + level)  # a large series tells more, but never drowns the others
     pooled = _pooled_profile((seen * trust).sum(axis=0), (usual * trust).sum(axis=0))
     own = (seen + PROFILE_PSEUDO_STORIES * pooled) / (usual + PROFILE_PSEUDO_STORIES)
     return np.asarray(own / own.mean(axis=1, keepdims=True))
+
+
+def _by_hour_of_week(hourly: FloatArray, first: int) -> FloatArray:
+    """Sums [S, H] -> [S, 168], where the first hour is hour `first` of the week."""
+    after = -(first + hourly.shape[1]) % HOURS_PER_WEEK
+    weeks = np.pad(hourly, ((0, 0), (first, after))).reshape(len(hourly), -1, HOURS_PER_WEEK)
+    return np.asarray(weeks.sum(axis=1))
 
 
 def _pooled_profile(seen: FloatArray, usual: FloatArray) -> FloatArray:

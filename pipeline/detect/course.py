@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -97,29 +98,55 @@ def states(evaluated: Evaluated, moves: list[Moved]) -> NDArray[np.str_]:
 
 
 def _walk_series(evaluated: Evaluated, crowd: Crowd, i: int) -> Iterator[Moved]:
+    """What `advance` makes of one series; ticks at which it can make nothing are passed over."""
     rule = crowd.rules[i]
     if not rule.enabled:
         return
     size = evaluated.findings.score.shape[1]
-    crossings = np.flatnonzero(evaluated.findings.crossing[i] >= rule.warning)
-    if i == crowd.whole:
-        crossings = np.flatnonzero(
-            (evaluated.findings.crossing[i] >= rule.warning)
-            | (evaluated.findings.market >= crowd.market_factor)
-        )
+    worth, crossings = _worth(evaluated, crowd, i), _crossings(evaluated, crowd, i)
     episode: Episode | None = None
     tick = -1
     while True:
-        later = crossings[np.searchsorted(crossings, tick + 1) :]
-        if (episode is None or not episode.open) and len(later) == 0:
-            return
-        tick = tick + 1 if episode is not None and episode.open else int(later[0])
+        if episode is None or not episode.open:
+            tick = _next(crossings, tick)
+        elif episode.state == "held" and episode.quiet < rule.hold_hours * TICKS_PER_HOUR - 1:
+            # nothing can come of a held episode before it is worth holding again or its hours are over
+            ahead = min(
+                tick + math.ceil(rule.hold_hours * TICKS_PER_HOUR) - episode.quiet, _next(worth, tick)
+            )
+            passed = ahead - tick - 1
+            data = passed - int(evaluated.findings.no_data[i, tick + 1 : ahead].sum())
+            episode, tick = replace(episode, quiet=episode.quiet + data), ahead
+        else:
+            tick += 1
         if tick >= size:
             return
         seen = observe(evaluated.findings, crowd, i, tick, evaluated.tick_at(tick))
         episode, changes = advance(episode, seen, rule)
         for change in changes:
             yield Moved(tick, i, change, seen.score)
+
+
+def _crossings(evaluated: Evaluated, crowd: Crowd, i: int) -> NDArray[np.int64]:
+    """Ticks at which an episode may begin."""
+    found, rule = evaluated.findings, crowd.rules[i]
+    crossed = found.crossing[i] >= rule.warning
+    return np.flatnonzero(crossed | (found.market >= crowd.market_factor) if i == crowd.whole else crossed)
+
+
+def _worth(evaluated: Evaluated, crowd: Crowd, i: int) -> NDArray[np.int64]:
+    """Ticks at which an open episode may be held or rise; all of them where the whole market counts too."""
+    found, rule = evaluated.findings, crowd.rules[i]
+    if i == crowd.whole:
+        return np.arange(found.score.shape[1])
+    seen = np.where(np.isfinite(found.crossing[i]), found.crossing[i], found.score[i])
+    return np.flatnonzero(seen >= rule.warning * rule.hold_ratio)
+
+
+def _next(ticks: NDArray[np.int64], after: int) -> int:
+    """The first of `ticks` after one; beyond everything where there is none."""
+    place = int(np.searchsorted(ticks, after + 1))
+    return int(ticks[place]) if place < len(ticks) else 2**60
 
 
 def _baseline(counts: Counts, day: int, count_only: bool) -> Baseline:

@@ -17,15 +17,16 @@ PSEUDO_STORIES = 5.0
 
 
 def feed_weights(
-    stories: Mapping[tuple[int, int], int], series_ids: Sequence[int], feed_ids: Sequence[int]
+    stories: NDArray[np.int64], series_ids: Sequence[int], feed_ids: Sequence[int]
 ) -> FloatArray:
-    """Part of each series' stories that each feed brings [S, F], from counts by (series, feed); rows add up to 1."""
-    column = {feed: j for j, feed in enumerate(feed_ids)}
-    row = {series: i for i, series in enumerate(series_ids)}
+    """Part of each series' stories that each feed brings [S, F]; rows add up to 1.
+
+    `stories` [N, 3]: series, feed, number; what is of another series or feed is left out.
+    """
     counts = np.zeros((len(series_ids), len(feed_ids)))
-    for (series, feed), number in stories.items():
-        if series in row and feed in column:
-            counts[row[series], column[feed]] = number
+    row, column = _places(series_ids, stories[:, 0]), _places(feed_ids, stories[:, 1])
+    known = (row >= 0) & (column >= 0)
+    counts[row[known], column[known]] = stories[known, 2]
     if not feed_ids:
         return counts
     everywhere = (counts.sum(axis=0) + 1) / (counts.sum() + len(feed_ids))
@@ -57,6 +58,12 @@ def coverage_before(
                 if feed in column
             )
     return np.asarray(np.maximum(covered, 0.0))
+
+
+def _places(ids: Sequence[int], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of `wanted` is in `ids`; -1: nowhere."""
+    place = {each: n for n, each in enumerate(ids)}
+    return np.array([place.get(int(each), -1) for each in wanted], dtype=np.int64)
 
 
 def due_ticks(

@@ -150,7 +150,10 @@ def chart_points(
 
 def _top(negative: Sequence[Story]) -> list[dict[str, Any]]:
     total = sum(s["probability"] or 0.0 for s in negative) or 1.0
-    ranked = sorted(negative, key=lambda s: (-(s["probability"] or 0.0), -s["copies"], s["story_id"]))
+    # by title before id: in which order stories were stored must not matter
+    ranked = sorted(
+        negative, key=lambda s: (-(s["probability"] or 0.0), -s["copies"], s["title"], s["story_id"])
+    )
     return [
         {
             "story_id": s["story_id"],

@@ -21,19 +21,13 @@ from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
 from pipeline.detect.course import Evaluated, Moved, walk
 from pipeline.detect.coverage import ticks_between
 from pipeline.detect.judge import CRITICAL_BUDGET, WARNING_BUDGET, fit_to_budget
+from pipeline.detect.night import midnight, read_night
 from pipeline.detect.rules import Rule, Rules
-from pipeline.detect.scene import (
-    NightBaseline,
-    Scene,
-    make_crowd,
-    make_history,
-    make_scene,
-    make_span,
-    midnight,
-)
+from pipeline.detect.scene import HISTORY_DAYS, Scene, make_crowd, make_history, make_scene, make_span
 from pipeline.detect.tick import Crowd, Findings, find
 from pipeline.errors import UsageError
 from pipeline.store import alerts, baselines, spikes, windows
+from pipeline.store.baselines import StoredBaseline
 from pipeline.store.engine import Connection, Engine
 from pipeline.store.spikes import StoredTick
 from pipeline.types import Series
@@ -154,24 +148,20 @@ def _scene(
 ) -> Scene:
     """The scene of a tick: as it was live, or as the night before would have made it."""
     if tick is not None and tick.baseline_id is not None:
-        night = baselines.get_baseline(connection, tick.baseline_id)
-        watched = [s for s, _ in stored.series][: tick.series]
-        return make_scene(
-            watched,
-            NightBaseline(night.id, night.built_for, night.model_version_id, night.pooled, night.parameters),
-            rules,
-        )
+        night = read_night(baselines.get_baseline(connection, tick.baseline_id))
+        return make_scene([s for s, _ in stored.series][: tick.series], night, rules)
     day = (tick_at - TICK).date()
-    models = windows.stories_by_model(connection, midnight(day) - timedelta(days=84), midnight(day))
+    start, end = midnight(day) - timedelta(days=HISTORY_DAYS), midnight(day)
+    models = windows.stories_by_model(connection, start, start, end)
     hours = [
         (c.series_id, c.at, c.negative, c.other)
         for model_id in list(models)[:1]
-        for c in windows.read_hours(connection, model_id, midnight(day) - timedelta(days=84), midnight(day))
+        for c in windows.read_hours(connection, model_id, start, end)
     ]
     baseline = fit_baseline(make_history(stored.series, day, hours, {}))
     parameters = {s.id: to_parameters(baseline, i) for i, (s, _) in enumerate(stored.series)}
-    night_before = NightBaseline(0, day, 0, {}, parameters)
-    return make_scene([s for s, _ in stored.series], night_before, rules)
+    before = StoredBaseline(0, day, end, 0, {}, None, parameters)
+    return make_scene([s for s, _ in stored.series], read_night(before), rules)
 
 
 def _widen(part: Findings, scene: Scene, everyone: list[Series]) -> Findings:

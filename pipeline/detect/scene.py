@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detect.baseline import Baseline, History, from_parameters, unknown_series
+from pipeline.detect.baseline import Baseline, History
 from pipeline.detect.counts import WINDOW_HOURS
 from pipeline.detect.coverage import coverage_before, feed_weights
+from pipeline.detect.night import Night, midnight
 from pipeline.detect.rules import Rules
 from pipeline.detect.tick import Crowd, Span
 from pipeline.types import Series
@@ -43,39 +44,21 @@ class Scene:
         return {series.id: i for i, series in enumerate(self.series)}
 
 
-@dataclass(frozen=True, slots=True)
-class NightBaseline:
-    """A baseline as stored: `parameters` by series id, `pooled` what holds where a series is missing."""
-
-    id: int
-    day: date
-    model_version_id: int
-    pooled: Mapping[str, object]
-    parameters: Mapping[int, Mapping[str, object]]
-
-
-def make_scene(series: Sequence[Series], stored: NightBaseline, rules: Rules) -> Scene:
+def make_scene(series: Sequence[Series], night: Night, rules: Rules) -> Scene:
     """The scene of the day that the baseline was built for."""
-    default = unknown_series(float(str(stored.pooled.get("share", 0.25))))
-    baseline = from_parameters(midnight(stored.day), [stored.parameters.get(s.id, default) for s in series])
+    ids = [s.id for s in series]
+    baseline = night.rows_of(ids)
     crowd = make_crowd(series, rules)
     learn_days = np.array([rule.learn_days for rule in crowd.rules])
-    feed_ids = tuple(int(str(f)) for f in _list(stored.pooled.get("feeds")))
-    by_feed = {
-        (s.id, int(feed)): int(str(number))
-        for s in series
-        for feed, number in _items(stored.parameters.get(s.id, {}).get("feeds"))
-    }
-    weights = feed_weights(by_feed, [s.id for s in series], feed_ids)
     return Scene(
         tuple(series),
         crowd,
         baseline,
-        stored.id,
-        stored.model_version_id,
+        night.id,
+        night.model_version_id,
         baseline.days < learn_days,
-        feed_ids,
-        weights,
+        night.feed_ids,
+        feed_weights(night.brought, ids, night.feed_ids),
     )
 
 
@@ -142,18 +125,5 @@ def make_history(
     return History(end, counts[0], counts[1], coverage)
 
 
-def midnight(day: date) -> datetime:
-    """Start of a UTC day."""
-    return datetime.combine(day, time(0), UTC)
-
-
 def _hour(at: datetime, end: datetime, size: int) -> int:
     return size + int((at - end).total_seconds() // 3600)
-
-
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []
-
-
-def _items(value: object) -> list[tuple[str, object]]:
-    return list(value.items()) if isinstance(value, dict) else []

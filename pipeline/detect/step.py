@@ -12,19 +12,20 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from model.labels import TOPIC_TITLES
 from pipeline.detect.baseline import SHARE_PSEUDO_STORIES, fit_baseline, to_parameters
 from pipeline.detect.counts import TICK
 from pipeline.detect.coverage import due_ticks
+from pipeline.detect.night import USUAL_SHARE, Night, midnight, pack, read_night
 from pipeline.detect.rules import STATISTIC_VERSION, Rules
 from pipeline.detect.scene import (
     HISTORY_DAYS,
-    NightBaseline,
     Scene,
     make_history,
     make_scene,
     make_span,
-    midnight,
 )
 from pipeline.detect.tell import Scenery, follow_alerts
 from pipeline.detect.tick import Findings, find, window_hours
@@ -32,7 +33,7 @@ from pipeline.store import baselines, models, spikes, windows
 from pipeline.store.engine import Connection, Engine
 from pipeline.store.models import StoredModel
 from pipeline.store.spikes import Evaluation
-from pipeline.types import Report, Series
+from pipeline.types import Report, Severity
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,6 @@ GROWN_STORIES = 20
 # Part of the stories of four weeks that a model must have scored before its own counts make the baseline.
 LEAST_RESCORED = 0.5
 MODEL_DAYS = 28
-# Negative share of financial news where nothing was counted yet.
-USUAL_SHARE = 0.25
 
 
 @dataclass(slots=True)
@@ -105,9 +104,8 @@ def build_baselines(engine: Engine, rules: Rules, *, as_of: datetime) -> Baselin
         day = as_of.date()
         if champion is None:
             return BaselineReport(day.isoformat())
-        stored, built = _baseline_of(connection, day, champion, as_of)
-        stories = int(str(stored.pooled["stories"]))
-        return BaselineReport(day.isoformat(), len(stored.parameters), stories, int(built))
+        night, built = _baseline_of(connection, day, champion, as_of)
+        return BaselineReport(day.isoformat(), len(night.series_ids), night.stories, int(built))
 
 
 def detect(engine: Engine, rules: Rules, *, as_of: datetime) -> DetectReport:
@@ -150,34 +148,35 @@ def _scene_at(
     day = (tick_at - TICK).date()
     if scene is not None and scene.baseline.as_of == midnight(day):
         return scene
-    stored, built = _baseline_of(connection, day, champion, as_of)
+    night, built = _baseline_of(connection, day, champion, as_of)
     report.baselines += int(built)
-    return make_scene([s for s, _ in windows.list_series(connection)], stored, rules)
+    return make_scene([s for s, _ in windows.list_series(connection)], night, rules)
 
 
 def _baseline_of(
     connection: Connection, day: date, champion: StoredModel, as_of: datetime
-) -> tuple[NightBaseline, bool]:
+) -> tuple[Night, bool]:
     """The baseline of `day`, built (True) where it is missing, of another model or of far less history."""
-    start, end = midnight(day) - timedelta(days=HISTORY_DAYS), midnight(day)
-    recent = windows.stories_by_model(connection, end - timedelta(days=MODEL_DAYS), end)
-    model_id = _model_with_history(champion.id, recent)
-    known = windows.stories_by_model(connection, start, end).get(model_id, 0)
+    end = midnight(day)
+    start, lately = end - timedelta(days=HISTORY_DAYS), end - timedelta(days=MODEL_DAYS)
+    counted = windows.stories_by_model(connection, start, lately, end)
+    model_id = _model_with_history(champion.id, {model: recent for model, (_, recent) in counted.items()})
+    known = counted.get(model_id, (0, 0))[0]
     stored = baselines.find_baseline(connection, day, STATISTIC_VERSION)
     if stored is not None and stored.model_version_id == model_id:
-        used = int(stored.pooled["stories"])
-        if known < GROWN_FACTOR * used + GROWN_STORIES:
-            return _night(stored), False
+        night = read_night(stored)
+        if known < GROWN_FACTOR * night.stories + GROWN_STORIES:
+            return night, False
     baseline_id = _build(connection, day, model_id, known, as_of)
     if baseline_id is not None:
-        return _night(baselines.get_baseline(connection, baseline_id)), True
+        return read_night(baselines.get_baseline(connection, baseline_id)), True
     assert stored is not None  # the same time again: it was built by this run
-    return _night(stored), False
+    return read_night(stored), False
 
 
 def _model_with_history(champion_id: int, recent: Mapping[int, int]) -> int:
     """The champion, or before enough of the past is scored again the model that scored most of it."""
-    if not recent or recent.get(champion_id, 0) >= LEAST_RESCORED * max(recent.values()):
+    if not any(recent.values()) or recent.get(champion_id, 0) >= LEAST_RESCORED * max(recent.values()):
         return champion_id
     return max(recent, key=lambda model_id: (recent[model_id], model_id))
 
@@ -209,6 +208,7 @@ def _build(connection: Connection, day: date, model_id: int, known: int, as_of: 
         rule_version=STATISTIC_VERSION,
         pooled={"stories": known, "share": round(share, 6), "feeds": windows.polled_feeds(connection)},
         parameters=parameters,
+        packed=pack(parameters, day),
     )
 
 
@@ -272,44 +272,32 @@ def describe(
     scene: Scene, findings: Findings, states: Mapping[int, str], alert_ids: Mapping[int, int]
 ) -> list[Evaluation]:
     """Evaluations of the series that have a negative story in 24 h or an open alert."""
+    found = findings
+    figures = zip(
+        found.negative[:, 0].astype(int).tolist(),
+        found.other[:, 0].astype(int).tolist(),
+        found.expected[:, 0].tolist(),
+        found.variance[:, 0].tolist(),
+        found.p[:, 0].tolist(),
+        np.maximum(-1.0, found.score[:, 0]).tolist(),
+        strict=True,
+    )
     rows = []
-    for i, series in enumerate(scene.series):
-        if findings.negative[i, 0] <= 0 and i not in states:
+    for i, (negative, other, expected, variance, p, score) in enumerate(figures):
+        if negative <= 0 and i not in states:
             continue
-        rule = scene.crowd.rules[i]
-        crossing = float(findings.crossing[i, 0])
-        severity = None
-        if rule.enabled and crossing >= rule.warning and not findings.no_data[i, 0]:
-            severity = "critical" if crossing >= rule.critical else "warning"
-        rows.append(_evaluation(scene, findings, i, series, states.get(i), severity, alert_ids.get(i)))
+        quiet = "no_data" if found.no_data[i, 0] else "learning" if scene.learning[i] else "inactive"
+        severity = _severity(scene, found, i)
+        state = states.get(i) or quiet
+        series_id, hours = scene.series[i].id, window_hours(found, i)
+        figure = Evaluation(series_id, hours, negative, other, expected, variance, p, score, state)
+        rows.append(replace(figure, severity=severity, alert_id=alert_ids.get(i)) if severity else figure)
     return rows
 
 
-def _evaluation(
-    scene: Scene,
-    findings: Findings,
-    i: int,
-    series: Series,
-    state: str | None,
-    severity: str | None,
-    alert_id: int | None,
-) -> Evaluation:
-    quiet = "no_data" if findings.no_data[i, 0] else "learning" if scene.learning[i] else "inactive"
-    evaluation = Evaluation(
-        series.id,
-        window_hours(findings, i),
-        int(findings.negative[i, 0]),
-        int(findings.other[i, 0]),
-        float(findings.expected[i, 0]),
-        float(findings.variance[i, 0]),
-        float(findings.p[i, 0]),
-        max(-1.0, float(findings.score[i, 0])),
-        state or quiet,
-    )
-    return replace(evaluation, severity=severity, alert_id=alert_id) if severity else evaluation
-
-
-def _night(stored: Any) -> NightBaseline:
-    return NightBaseline(
-        stored.id, stored.built_for, stored.model_version_id, stored.pooled, stored.parameters
-    )
+def _severity(scene: Scene, findings: Findings, i: int) -> Severity | None:
+    """That of the spike which the series has at the tick, or None."""
+    rule, crossing = scene.crowd.rules[i], findings.crossing[i, 0]
+    if not rule.enabled or crossing < rule.warning or findings.no_data[i, 0]:
+        return None
+    return "critical" if crossing >= rule.critical else "warning"

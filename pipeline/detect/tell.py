@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.detect.alerts import (
-    COVERED_PART,
     Cause,
     Change,
     Circumstances,
@@ -17,6 +16,7 @@ from pipeline.detect.alerts import (
     may_tell,
     to_memory,
 )
+from pipeline.detect.cover import Shared, Standing, carriers, carries_on
 from pipeline.detect.evidence import CHART_HOURS, Around, Figures, build_evidence, chart_points, name_cause
 from pipeline.detect.rules import Rules
 from pipeline.detect.scene import Scene
@@ -25,6 +25,7 @@ from pipeline.notify.routes import route
 from pipeline.store import alerts, notifications
 from pipeline.store.engine import Connection
 from pipeline.store.models import StoredModel
+from pipeline.types import Severity
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def follow_alerts(connection: Connection, at: Scenery) -> Followed:
         done.states.pop(i, None)
         if episode.open:
             done.states[i] = episode.state
+    for i in sorted(moved, key=lambda i: _rank(at, i)):
+        episode, changes = moved[i]
+        if episode.state == "firing" and not changes:
+            teller.look_again(i, episode)
     return done
 
 
@@ -86,7 +91,7 @@ def _rank(at: Scenery, i: int) -> tuple[int, float, int, int]:
 
 
 class _Teller:
-    """Writes the changes of one tick. It remembers which alerts were told, because those stand for later ones."""
+    """Writes the changes of one tick. It remembers what people know of, because that stands for later alerts."""
 
     def __init__(
         self, connection: Connection, at: Scenery, stored: dict[int, alerts.StoredEpisode], done: Followed
@@ -96,12 +101,19 @@ class _Teller:
         self.stored = stored
         self.done = done
         self.silences = alerts.active_silences(connection, at.tick_at)
-        self.told = {
-            i: e.id for i, e in stored.items() if e.told and e.memory.get("state") in ("firing", "held")
-        }
+        self.standing = {i: known for i, e in stored.items() if (known := self._known(i, e))}
         self.market_alert = next(
-            (e.id for e in stored.values() if e.cause == "market_wide" and e.id in self.told.values()), None
+            (e.id for i, e in stored.items() if e.cause == "market_wide" and e.told and i in self.standing),
+            None,
         )
+
+    def _known(self, i: int, stored: alerts.StoredEpisode) -> Standing | None:
+        """What people know of an open alert: that it was told, or that another one stands for it."""
+        kind, severity = self.at.scene.series[i].kind, stored.memory.get("severity", "warning")
+        carrier = stored.id if stored.told else stored.inhibited_by if carries_on(kind) else None
+        if carrier is None or stored.shown_at is None or stored.memory.get("state") not in ("firing", "held"):
+            return None
+        return Standing(stored.series_id, kind, carrier, severity, stored.shown_at)
 
     def move(self, i: int, episode: Episode, changes: Sequence[Change]) -> None:
         alert_id = self.done.alert_ids.get(i)
@@ -135,6 +147,20 @@ class _Teller:
         elif change.kind == "resolve":
             self._tell_end(i, alert_id, event_id, change)
 
+    def look_again(self, i: int, episode: Episode) -> None:
+        """An alert that another one stands for is told by itself once most of its stories are its own.
+
+        It is told as the opening or rise that was held back, so nobody is told that twice.
+        """
+        stored = self.stored.get(i)
+        if stored is None or stored.told or stored.inhibited_by is None or stored.shown_event_id is None:
+            return
+        if stored.inhibited_by == self.market_alert:
+            return
+        change = Change("open", episode.severity, tell=True)
+        if not self._carriers(i, change.severity, self._stories(i)):
+            self._show(i, stored.id, stored.shown_event_id, change)
+
     def _show(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         """Evidence of an opening, rise or reopening; told where nothing speaks against it."""
         series = self.at.scene.series[i]
@@ -146,21 +172,23 @@ class _Teller:
         deliveries = []
         inhibited_by = self.market_alert if under_market else None
         around = Circumstances(bool(self.at.scene.learning[i]), silenced, cause, under_market)
-        if change.tell and may_tell(change.severity, around):
+        tell = change.tell and may_tell(change.severity, around)
+        if tell:
             told = notifications.told_receivers(self.connection, alert_id)
             deliveries = route(
                 self.at.rules.routing, series.kind, series.key, change.severity, self.at.as_of, told=told
             )
-            if not told:
-                by = self._covered_by(i, stories)
-                inhibited_by = by[0] if by else None
-                known = {r for a in by for r in notifications.told_receivers(self.connection, a)}
-                deliveries = [d for d in deliveries if d.receiver not in known]
+            by = [] if told else self._carriers(i, change.severity, stories)
+            inhibited_by = by[0] if by else None
+            known = {r for a in by for r in notifications.told_receivers(self.connection, a)}
+            deliveries = [d for d in deliveries if d.receiver not in known or d.receiver in told]
         written = self._write(alert_id, event_id, change, deliveries, evidence)
-        if written or (change.tell and may_tell(change.severity, around) and not inhibited_by):
-            self.told[i] = alert_id
+        if written or (tell and inhibited_by is None):
+            self._stand(i, alert_id, change)
             if cause == "market_wide":
                 self.market_alert = alert_id
+        elif inhibited_by is not None and carries_on(series.kind):
+            self._stand(i, inhibited_by, change)
         alerts.set_circumstances(
             self.connection,
             alert_id,
@@ -170,6 +198,10 @@ class _Teller:
             inhibited_by=inhibited_by,
             evidence=evidence,
         )
+
+    def _stand(self, i: int, carrier: int, change: Change) -> None:
+        series = self.at.scene.series[i]
+        self.standing[i] = Standing(series.id, series.kind, carrier, change.severity, self.at.tick_at)
 
     def _tell_end(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         series = self.at.scene.series[i]
@@ -188,7 +220,7 @@ class _Teller:
             cause = self.stored[i].cause if i in self.stored else None
             evidence = self._evidence(i, change, self._stories(i), cause)  # type: ignore[arg-type]
             self._write(alert_id, event_id, change, deliveries, evidence)
-        self.told.pop(i, None)
+        self.standing.pop(i, None)
 
     def _write(
         self,
@@ -212,14 +244,15 @@ class _Teller:
         self.done.messages += written
         return written
 
-    def _covered_by(self, i: int, stories: Sequence[dict[str, Any]]) -> list[int]:
-        """Alerts told before that most of the negative stories belong to, the one with most of them first."""
+    def _carriers(self, i: int, severity: Severity, stories: Sequence[dict[str, Any]]) -> list[int]:
+        """Alerts that told most of the negative stories of this one before."""
         bad = [s["story_id"] for s in stories if s["sentiment"] == "negative"]
-        others = {self.at.scene.series[j].id: a for j, a in self.told.items() if j != i}
+        others = [known for j, known in self.standing.items() if j != i]
         if not bad or not others:
             return []
-        shared, by_series = alerts.read_shared(self.connection, bad, list(others))
-        return [others[s] for s in by_series] if shared >= COVERED_PART * len(bad) else []
+        rows = alerts.read_shared(self.connection, bad, [other.series_id for other in others])
+        kind = self.at.scene.series[i].kind
+        return carriers(kind, severity, bad, others, [Shared(*row) for row in rows])
 
     def _stories(self, i: int) -> list[dict[str, Any]]:
         hours = window_hours(self.at.findings, i)

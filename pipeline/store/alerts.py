@@ -16,7 +16,7 @@ from pipeline.store.engine import sql
 
 @dataclass(frozen=True, slots=True)
 class StoredEpisode:
-    """An alert that goes on, or that may be reopened."""
+    """An alert that goes on, or that may be reopened. `shown_at`: its last opening or rise, event `shown_event_id`."""
 
     id: int
     series_id: int
@@ -25,6 +25,8 @@ class StoredEpisode:
     inhibited_by: int | None
     cause: str | None
     model_version_id: int | None
+    shown_event_id: int | None
+    shown_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +171,10 @@ def read_carriers(connection: Connection, series_id: int, story_ids: Sequence[in
 
 def read_shared(
     connection: Connection, story_ids: Sequence[int], series_ids: Sequence[int]
-) -> tuple[int, list[int]]:
-    """How many of the stories are negative for any of the series, and those series, the one with most first."""
-    rows = connection.execute(
-        sql("alerts_shared"), {"story_ids": list(story_ids), "series_ids": list(series_ids)}
-    ).all()
-    return len({row.story_id for row in rows}), list(dict.fromkeys(row.series_id for row in rows))
+) -> list[tuple[int, int, datetime]]:
+    """Which of the stories are negative for which of the series: (series, story, window it counted in)."""
+    parameters = {"story_ids": list(story_ids), "series_ids": list(series_ids)}
+    return [tuple(row) for row in connection.execute(sql("alerts_shared"), parameters)]
 
 
 def read_feed_age(connection: Connection) -> tuple[datetime | None, int]:

@@ -16,13 +16,14 @@ from pipeline.store.engine import sql
 
 @dataclass(frozen=True, slots=True)
 class StoredBaseline:
-    """A baseline with the parameters of its series, as detect/baseline.py writes and reads them."""
+    """A baseline as detect/night.py writes and reads it: `packed`, or else the parameters of its series."""
 
     id: int
     built_for: date
     built_at: datetime
     model_version_id: int
     pooled: dict[str, Any]
+    packed: bytes | None
     parameters: dict[int, dict[str, Any]]
 
 
@@ -35,12 +36,13 @@ def save_baseline(
     rule_version: str,
     pooled: Mapping[str, Any],
     parameters: Mapping[int, Mapping[str, Any]],
+    packed: bytes,
 ) -> int | None:
     """Adds a baseline and returns its id; None where the same one is there already."""
     baseline_id = connection.execute(
         sa.text(
-            "insert into baselines (built_for, built_at, model_version_id, rule_version, pooled)"
-            " values (:built_for, :built_at, :model_version_id, :rule_version, cast(:pooled as jsonb))"
+            "insert into baselines (built_for, built_at, model_version_id, rule_version, pooled, packed)"
+            " values (:built_for, :built_at, :model_version_id, :rule_version, cast(:pooled as jsonb), :packed)"
             " on conflict do nothing returning id"
         ),
         {
@@ -49,6 +51,7 @@ def save_baseline(
             "model_version_id": model_version_id,
             "rule_version": rule_version,
             "pooled": json.dumps(dict(pooled)),
+            "packed": packed,
         },
     ).scalar_one_or_none()
     if baseline_id is None:
@@ -68,7 +71,7 @@ def find_baseline(connection: Connection, day: date, rule_version: str) -> Store
     """The newest baseline built for `day` by this statistic, or None."""
     row = connection.execute(
         sa.text(
-            "select id, built_for, built_at, model_version_id, pooled from baselines"
+            "select id, built_for, built_at, model_version_id, pooled, packed from baselines"
             " where built_for = :day and rule_version = :rule_version order by built_at desc, id desc limit 1"
         ),
         {"day": day, "rule_version": rule_version},
@@ -78,15 +81,20 @@ def find_baseline(connection: Connection, day: date, rule_version: str) -> Store
 
 def get_baseline(connection: Connection, baseline_id: int) -> StoredBaseline:
     """The baseline with this id."""
-    query = sa.text("select id, built_for, built_at, model_version_id, pooled from baselines where id = :id")
+    query = sa.text(
+        "select id, built_for, built_at, model_version_id, pooled, packed from baselines where id = :id"
+    )
     return _with_series(connection, connection.execute(query, {"id": baseline_id}).one())
 
 
 def _with_series(connection: Connection, row: Any) -> StoredBaseline:
-    series = connection.execute(
-        sa.text("select series_id, parameters from baseline_series where baseline_id = :id"), {"id": row.id}
-    )
-    parameters = {r.series_id: dict(r.parameters) for r in series}
+    packed = bytes(row.packed) if row.packed is not None else None
+    parameters = {} if packed else _parameters(connection, row.id)
     return StoredBaseline(
-        row.id, row.built_for, row.built_at, row.model_version_id, dict(row.pooled), parameters
+        row.id, row.built_for, row.built_at, row.model_version_id, dict(row.pooled), packed, parameters
     )
+
+
+def _parameters(connection: Connection, baseline_id: int) -> dict[int, dict[str, Any]]:
+    query = sa.text("select series_id, parameters from baseline_series where baseline_id = :id")
+    return {r.series_id: dict(r.parameters) for r in connection.execute(query, {"id": baseline_id})}

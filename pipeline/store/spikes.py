@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.store.engine import sql
+from pipeline.store.engine import numbers, sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +130,7 @@ def save_evaluations(
     return len(spikes)
 
 
-def _columns(evaluations: Sequence[Evaluation]) -> dict[str, list[Any]]:
-    return {f.name: [getattr(e, f.name) for e in evaluations] for f in fields(Evaluation)}
+def _columns(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    columns = {f.name: [getattr(e, f.name) for e in evaluations] for f in fields(Evaluation)}
+    words = ("state", "severity")
+    return {name: values if name in words else numbers(values) for name, values in columns.items()}

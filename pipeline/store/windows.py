@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,7 +90,8 @@ def count_copies(connection: Connection, start: datetime, end: datetime) -> None
 
 def read_trailing(connection: Connection, tick_at: datetime) -> dict[int, tuple[int, ...]]:
     """Live counts of the trailing 1 h, 4 h and 24 h: series -> negative x 3, other x 3, copies x 3; all 0 is missing."""
-    rows = connection.execute(sql("windows_trailing"), {"tick_at": tick_at})
+    starts = {f"start_{hours}": tick_at - timedelta(hours=hours) for hours in (1, 4, 24)}
+    rows = connection.execute(sql("windows_trailing"), {"tick_at": tick_at, **starts})
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
@@ -109,10 +110,12 @@ def read_hours(
     return [SeriesCount(row.series_id, row.hour, row.negative, row.other) for row in rows]
 
 
-def stories_by_model(connection: Connection, start: datetime, end: datetime) -> dict[int, int]:
-    """Stories that each model version counted in [start, end), the busiest first."""
-    rows = connection.execute(sql("windows_by_model"), {"start": start, "end": end})
-    return {row.model_version_id: int(row.stories) for row in rows}
+def stories_by_model(
+    connection: Connection, start: datetime, recent: datetime, end: datetime
+) -> dict[int, tuple[int, int]]:
+    """Stories that each model version counted in [start, end), and in [recent, end) alone; the busiest first."""
+    rows = connection.execute(sql("windows_by_model"), {"start": start, "recent": recent, "end": end})
+    return {row.model_version_id: (int(row.stories), int(row.lately)) for row in rows}
 
 
 def stories_by_feed(connection: Connection, start: datetime, end: datetime) -> list[tuple[int, int, int]]:

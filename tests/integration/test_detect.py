@@ -4,142 +4,23 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
+from detect_world import BAD, COMPANIES, NOW, ROUTES, World
 from sqlalchemy.engine import Engine
 
 from pipeline.detect.course import walk
 from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import detect
-from pipeline.store import alerts, models, scores
-from pipeline.types import Probabilities, StoryScore
-
-NOW = datetime(2026, 5, 20, 12, 7, tzinfo=UTC)
-BAD, FINE = Probabilities(0.9, 0.08, 0.02), Probabilities(0.05, 0.8, 0.15)
-ROUTES = """
-[receivers.desk]
-kind = "email"
-to = ["desk@example.org"]
-[[routes]]
-receivers = ["desk"]
-"""
-COMPANIES = {
-    "Acme": "pharma",
-    "Birch Bank": "banks",
-    "Cedar Bank": "banks",
-    "Dogwood Bank": "banks",
-    "Elm": "retail",
-}
+from pipeline.store import alerts, models
 
 
 @pytest.fixture
 def rules() -> Rules:
     return parse_rules(ROUTES)
-
-
-STORY = sa.text(
-    "insert into stories (title, text, text_hash, language, first_seen_at, available_at, last_seen_at, backfilled,"
-    " copies) values (:t, :t, decode(md5(:t), 'hex'), 'en', :at, :at, :at, :b, :n) returning id"
-)
-ARTICLE = sa.text(
-    "with article as (insert into articles (feed_id, item_key, source, title, published_at, date_status, first_seen_at,"
-    " event_at, available_at, backfilled, content_hash, story_id, story_match) values (:feed, decode(md5(:k), 'hex'),"
-    " :source, :t, :event, 'ok', :at, :event, :at, :b, '', :story, :m) returning id)"
-    " update stories set first_article_id = article.id from article where stories.id = :story and :m = 'first'"
-)
-
-
-class World:
-    """Stories with their scores, put straight into the tables."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.number = 0
-        with engine.begin() as c:
-            self.model = models.register_model(c, version="v1", path="starter", manifest={}, as_of=NOW).id
-            models.point_alias(c, "v1", by="test", reason="test", as_of=NOW - timedelta(days=400))
-            self.feeds = [self._feed(c, name, "file") for name in ("wire", "ledger", "blog")]
-            self.archive = self._feed(c, "import:archive", "import")
-            self.company = {
-                name: c.execute(
-                    sa.text(
-                        "insert into companies (name, sector, added_at) values (:n, :s, :at) returning id"
-                    ),
-                    {"n": name, "s": sector, "at": NOW - timedelta(days=400)},
-                ).scalar_one()
-                for name, sector in COMPANIES.items()
-            }
-
-    def _feed(self, c: sa.Connection, name: str, origin: str) -> int:
-        query = (
-            "insert into feeds (name, url, title, origin, added_at) values (:n, :n, :n, :o, :at) returning id"
-        )
-        return c.execute(
-            sa.text(query), {"n": name, "o": origin, "at": NOW - timedelta(days=100)}
-        ).scalar_one()
-
-    def story(self, at: datetime, company: str | None = None, p: Probabilities = FINE, **kwargs: Any) -> int:
-        with self.engine.begin() as c:
-            return self._story(c, at, company, p, **kwargs)
-
-    def _story(
-        self,
-        c: sa.Connection,
-        at: datetime,
-        company: str | None = None,
-        p: Probabilities = FINE,
-        *,
-        published: datetime | None = None,
-        backfilled: bool = False,
-        topic: str = "markets",
-        feed: int | None = None,
-        copies: int = 0,
-        model: int | None = None,
-        scored_at: datetime | None = None,
-    ) -> int:
-        self.number += 1
-        title = f"story {self.number} {'bad' if p is BAD else 'fine'}"
-        feed_id = self.archive if backfilled else self.feeds[self.number % 3 if feed is None else feed]
-        story_id = c.execute(STORY, {"t": title, "at": at, "b": backfilled, "n": 1 + copies}).scalar_one()
-        row = {
-            "feed": feed_id,
-            "source": f"source {feed_id}",
-            "t": title,
-            "at": at,
-            "event": published or at,
-            "b": backfilled,
-            "story": story_id,
-        }
-        names = [{**row, "k": f"{title} {n}", "m": "near_copy" if n else "first"} for n in range(1 + copies)]
-        c.execute(ARTICLE, names)
-        companies = {self.company[company]: p} if company else {}
-        score = StoryScore(story_id, p, companies, {topic: 0.9})
-        scored_at = scored_at or max(at, NOW - timedelta(days=2))
-        scores.write_scores(c, model or self.model, [score], {story_id: b"x" * 16}, scored_at)
-        return int(story_id)
-
-    def archive_days(self, days: int = 20) -> None:
-        """About 20 stories a day, a quarter of them negative, imported: published long before they came."""
-        names, topics = list(COMPANIES), ("markets", "macro", "legal_regulation")
-        with self.engine.begin() as c:
-            for n in range(days * 20):
-                at = NOW - timedelta(days=1 + n // 20) + timedelta(minutes=(n * 37) % 720 - 360)
-                p = BAD if n % 4 == 0 else FINE
-                self._story(c, at, names[n % 5], p, backfilled=True, topic=topics[n % 3])
-
-    def fetch(self, at: datetime, outcome: str = "ok") -> None:
-        """Every feed was polled then."""
-        query = "insert into feed_fetches (feed_id, started_at, outcome) values (:f, :at, :o)"
-        with self.engine.begin() as c:
-            c.execute(sa.text(query), [{"f": f, "at": at, "o": outcome} for f in self.feeds])
-
-    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        with self.engine.connect() as c:
-            return [dict(r._mapping) for r in c.execute(sa.text(query), parameters)]
 
 
 @pytest.fixture
@@ -217,6 +98,51 @@ def alert_of(world: World, key: str) -> dict[str, Any]:
         key=key,
     )
     return row
+
+
+def test_an_overlapping_sector_is_folded_and_a_later_bank_is_not(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days(15)
+    for bank, number in (("Birch Bank", 7), ("Cedar Bank", 7), ("Elm", 2)):
+        for _ in range(number):
+            world.story(NOW, bank, BAD, topic="corporate_debt")
+    detect(engine, rules, as_of=NOW)
+    assert told(world) == [("banks", "open", "critical")]
+    folded = world.rows(
+        "select s.key, c.key as carrier from alerts a join series s on s.id = a.series_id"
+        " join alerts i on i.id = a.inhibited_by join series c on c.id = i.series_id where a.fired_at is not null"
+    )
+    assert {(f["key"], f["carrier"]) for f in folded} >= {
+        ("Birch Bank", "banks"),
+        ("Cedar Bank", "banks"),
+        ("corporate_debt", "banks"),
+    }
+    for _ in range(6):  # hours later: the sector was told, this was not
+        world.story(NOW + timedelta(hours=5), "Dogwood Bank", BAD)
+    detect(engine, rules, as_of=NOW + timedelta(hours=5, minutes=14))
+    assert ("Dogwood Bank", "open", "critical") in told(world)
+    assert [t for t in told(world) if t[0] == "banks"] == [("banks", "open", "critical")]
+
+
+def test_a_folded_alert_with_news_of_its_own_is_told_once(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    for n in range(14):
+        world.story(NOW, ("Birch Bank", "Cedar Bank")[n % 2], BAD, topic="corporate_debt")
+    detect(engine, rules, as_of=NOW)
+    assert [t[0] for t in told(world)] == ["banks"]
+    for hour in range(3, 8):
+        for _ in range(3):
+            world.story(NOW + timedelta(hours=hour), "Birch Bank", BAD)
+        detect(engine, rules, as_of=NOW + timedelta(hours=hour, minutes=14))
+    assert [t for t in told(world) if t[0] != "banks"] == [("Birch Bank", "open", "critical")]
+    assert alert_of(world, "Birch Bank")["inhibited_by"] is None
+    with engine.connect() as connection:
+        stored = read_stored(connection, NOW, NOW + timedelta(hours=7))
+        evaluated = evaluate_stored(connection, stored, rules)
+        replayed = history_lines(evaluated, walk(evaluated), tuple(s for s, _ in stored.series))
+        live = alerts.read_history_lines(connection, NOW - timedelta(days=1), NOW + timedelta(hours=7))
+    assert replayed == live
 
 
 def test_late_scores_change_no_evaluated_window(world: World, engine: Engine, rules: Rules) -> None:

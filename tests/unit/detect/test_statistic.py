@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +13,25 @@ from hypothesis import strategies as st
 from scipy.stats import nbinom
 
 from pipeline.detect.alerts import Episode
-from pipeline.detect.baseline import History, fit_baseline, from_parameters, to_parameters, usual_in_windows
+from pipeline.detect.baseline import (
+    History,
+    fit_baseline,
+    from_parameters,
+    to_parameters,
+    unknown_series,
+    usual_in_windows,
+)
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
 from pipeline.detect.course import evaluate_counts, walk
 from pipeline.detect.coverage import coverage_before, due_ticks, feed_weights
+from pipeline.detect.night import pack, read_night
 from pipeline.detect.rules import Rule
 from pipeline.detect.spikes import VOLUME_CAUTION, Windows, explain, tail
 from pipeline.detect.tails import TailBook
 from pipeline.detect.tick import everyone, follow
 
 MONDAY = datetime(2026, 5, 4, tzinfo=UTC)
+DAY = MONDAY.date()
 
 
 def window(k: float, m: float, mu_k: float, mu_m: float, copies: float = 0.0) -> Windows:
@@ -85,6 +96,36 @@ def test_parameters_survive_the_database() -> None:
     assert read.profile == pytest.approx(fitted.profile, abs=1e-4)
 
 
+@dataclass(frozen=True)
+class Stored:
+    parameters: dict[int, dict[str, Any]]
+    packed: bytes | None
+    built_for: date
+    id: int = 7
+    model_version_id: int = 3
+    pooled: dict[str, Any] = field(default_factory=lambda: {"stories": 9, "share": 0.3, "feeds": [10, 11]})
+
+
+def test_a_packed_baseline_is_the_one_that_people_read() -> None:
+    fitted = fit_baseline(history(days=15))
+    parameters = {100 + i: {**to_parameters(fitted, i), "feeds": {"10": i}} for i in range(20)}
+    packed = read_night(Stored({}, pack(parameters, DAY), DAY))
+    read = read_night(Stored(parameters, None, DAY))
+    wanted = [105, 999, 100]
+    for name in ("level", "share", "profile", "volume_cv2", "share_cv2", "days"):
+        ours = getattr(packed.rows_of(wanted), name)
+        assert (ours == getattr(read.rows_of(wanted), name)).all()
+        assert (ours[0] == parameters[105][name]).all()
+        assert (ours[1] == unknown_series(0.3)[name]).all()
+    assert (packed.brought == read.brought).all()
+    assert (packed.day, packed.feed_ids, packed.stories) == (DAY, (10, 11), 9)
+
+
+def test_a_baseline_of_no_series_knows_none() -> None:
+    night = read_night(Stored({}, pack({}, DAY), DAY))
+    assert night.rows_of([5]).days.tolist() == [0.0]
+
+
 def test_a_backlog_is_expected_by_the_hours_it_was_published_in() -> None:
     fitted = fit_baseline(history())
     at = MONDAY + timedelta(hours=19)  # the quietest hour; the six before it were busier
@@ -97,7 +138,7 @@ def test_a_backlog_is_expected_by_the_hours_it_was_published_in() -> None:
 
 
 def test_coverage_follows_the_feeds_that_are_down() -> None:
-    weights = feed_weights({(1, 10): 95, (2, 11): 95}, [1, 2], [10, 11])
+    weights = feed_weights(np.array([[1, 10, 95], [2, 11, 95], [3, 10, 9]]), [1, 2], [10, 11])
     assert weights.sum(axis=1) == pytest.approx([1, 1])
     covered = coverage_before(MONDAY, {MONDAY: {10: 0.0}, MONDAY - TICK: {}}, weights, [10, 11], 0.0)
     assert covered[0, -1] < 0.1
@@ -132,8 +173,13 @@ def test_a_planted_spike_is_found_and_nothing_else() -> None:
     assert counts().ticks - 60 <= told[0].tick < counts().ticks - 40
 
 
-def test_walking_series_by_series_is_following_tick_by_tick() -> None:
-    evaluated = evaluate_counts(counts(), everyone([Rule(warning=1.5, critical=3.0)] * 6), count_only=False)
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_walking_series_by_series_is_following_tick_by_tick(seed: int) -> None:
+    shaken = counts(seed=seed)
+    for start in range(900, shaken.ticks, 500):  # outages, also while something is held
+        shaken.coverage[start % 6, start : start + 40 + start // 50] = 0.0
+    rules = [Rule(warning=1.0 + i / 6, critical=3.0, hold_hours=(6.0, 2.3)[i % 2]) for i in range(6)]
+    evaluated = evaluate_counts(shaken, everyone(rules), count_only=False)
     episodes: dict[int, Episode] = {}
     said = []
     for tick in range(evaluated.counts.ticks):
@@ -141,7 +187,9 @@ def test_walking_series_by_series_is_following_tick_by_tick() -> None:
         for i, (episode, changes) in moved.items():
             episodes[i] = episode
             said += [(tick, i, change) for change in changes]
-    assert len(said) >= 10
+    assert len(said) >= 60
+    assert {"resolve", "held", "reopen"} <= {change.kind for _, _, change in said}
+    assert evaluated.findings.no_data.any()
     assert said == [(m.tick, m.series, m.change) for m in walk(evaluated)]
 
 
