@@ -68,7 +68,8 @@ def database_errors(engine: Engine) -> Iterator[None]:
         yield
     except OperationalError as error:
         where = engine.url.render_as_string(hide_password=True)
-        detail = redact(str(error.orig).strip().splitlines()[-1])
+        said = [line for line in str(error.orig).strip().splitlines() if not line.startswith("\t")]  # no hints
+        detail = redact(said[-1] if said else "no answer")
         if "password authentication failed" in detail or ("role" in detail and "does not exist" in detail):
             raise WrongCredentials(
                 f"the database at {where} refused the login", "check UNDERTOW_DATABASE_URL"
