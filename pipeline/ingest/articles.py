@@ -24,6 +24,8 @@ SUMMARY_MIN = 40
 BODY_START = 2_000
 # Published longer ago than this when it arrives: history (a first poll, an archive), not news.
 LATE = timedelta(hours=6)
+# Articles of a document that say in which language most of it is.
+USUAL_OF = 40
 # Publishers' clocks differ from ours by this much without meaning the future.
 CLOCK_SLACK = timedelta(minutes=2)
 
@@ -194,7 +196,7 @@ def _read_languages(
 ) -> None:
     """Each article's language: configured, plain to see, declared, or that of most other articles of the document."""
     texts = [story_text(draft.title, draft.summary, draft.body) for draft in drafts]
-    usual = options.language or of_feed or ("en" if drafts and _mostly_english(texts) else None)
+    usual = options.language or of_feed or ("en" if _mostly_english(texts[:USUAL_OF]) else None)
     for draft, text in zip(drafts, texts, strict=True):
         if options.language:
             draft.language, draft.language_p = options.language, 1.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 BATCH = 1_000
 
 
+# Grouping keeps thousands of sets of words and makes no cycles; at Python's own pace (700 new objects) the collector
+# walks all of them again and again for nothing, a fifth of the time of a run.
+COLLECT_AFTER = 100_000
+
+
 @dataclass(slots=True)
 class Grouped:
     """Counts of a grouping."""
@@ -28,6 +35,17 @@ class Grouped:
     stories: int = 0
     copies: int = 0
     mentions: int = 0
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Garbage is looked for after 100,000 new objects while this lasts."""
+    usual = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def open_memory(engine: Engine) -> GroupingMemory:

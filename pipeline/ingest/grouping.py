@@ -5,10 +5,10 @@ that each company was mentioned with lately.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from pipeline.ingest.articles import story_text
 from pipeline.ingest.mentions import Mention, WatchList
@@ -24,8 +24,9 @@ from pipeline.ingest.stories import (
 )
 
 # Fingerprints kept for candidates that come up again; about 10 kB each.
-FINGERPRINTS = 2_000
+FINGERPRINTS = 4_000
 TITLE_BAND = 16
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +126,49 @@ class _Begun:
 
     def __init__(self, readings: Sequence[Reading]) -> None:
         self._readings = readings
-        self._by_band: dict[tuple[int, int], list[int]] = {}
-        self._by_url: dict[bytes, list[int]] = {}
+        self._titles: _Index[int] = _Index()
+        self._bands: _Index[int] = _Index()
+        self._urls: _Index[bytes] = _Index()
 
     def add(self, n: int) -> None:
         reading = self._readings[n]
-        for key in reading.bands.items():
-            self._by_band.setdefault(key, []).append(n)
+        for band, key in reading.bands.items():
+            (self._titles if band == TITLE_BAND else self._bands).add(key, n)
         if reading.url_key:
-            self._by_url.setdefault(reading.url_key, []).append(n)
+            self._urls.add(reading.url_key, n)
 
     def candidates(self, reading: Reading) -> list[Candidate]:
         """The most promising of the batch: by link, then by title, then by common bands."""
-        common: Counter[int] = Counter()
-        for key in reading.bands.items():
-            weight = _TITLE_WEIGHT if key[0] == TITLE_BAND else 1
-            for n in self._by_band.get(key, ())[-CANDIDATE_LIMIT * 4 :]:
-                common[n] += weight
-        for n in self._by_url.get(reading.url_key or b"", ()):
-            common[n] += _URL_WEIGHT
+        common: dict[int, int] = {}
+        for band, key in reading.bands.items():
+            index, weight = (self._titles, _TITLE_WEIGHT) if band == TITLE_BAND else (self._bands, 1)
+            for n in index.find(key):
+                common[n] = common.get(n, 0) + weight
+        for n in self._urls.find(reading.url_key or b""):
+            common[n] = common.get(n, 0) + _URL_WEIGHT
+        best = sorted(common.items(), key=lambda found: -found[1])[:CANDIDATE_LIMIT] if common else ()
         return [
             Candidate(-n - 1, _road(weight), self._readings[n].fingerprint, self._readings[n].available_at)
-            for n, weight in common.most_common(CANDIDATE_LIMIT)
+            for n, weight in best
         ]
+
+
+class _Index(Generic[Key]):
+    """Which articles hold a key, of many only the last. Nearly every key has one: the others are kept apart."""
+
+    def __init__(self) -> None:
+        self._first: dict[Key, int] = {}
+        self._later: dict[Key, list[int]] = {}
+
+    def add(self, key: Key, n: int) -> None:
+        if self._first.setdefault(key, n) != n:
+            self._later.setdefault(key, []).append(n)
+
+    def find(self, key: Key) -> Sequence[int]:
+        first = self._first.get(key)
+        if first is None:
+            return ()
+        return (first, *self._later.get(key, ())[-CANDIDATE_LIMIT:])
 
 
 # A shared title outweighs all 16 bands, a shared link the title too.

@@ -33,6 +33,10 @@ _COUNTS = re.compile(
     r"\d+\s*(?:(?:comments?|views?|shares?|likes?|replies|reads?|retweets?)\b|(?:分钟|小时|秒)前)|(?:阅读|评论)\s*\(?\d+\)?",
     re.IGNORECASE,
 )
+# ... and without what an ASCII text cannot hold: a pattern that begins with a digit in every case is found faster.
+_ASCII_COUNTS = re.compile(
+    r"\d+\s*(?:comments?|views?|shares?|likes?|replies|reads?|retweets?)\b", re.IGNORECASE
+)
 _AGO = re.compile(r"\b(?:an?|\d+)\s*(?:seconds?|minutes?|mins?|hours?|hrs?|days?)\s+ago\b", re.IGNORECASE)
 _UPDATED = re.compile(
     r"\b(?:last\s+)?updated\s*:?\s*(?:at\s+)?[\d:.,/\- ]+(?:[ap]\.?m\.?)?(?:\s*[A-Z]{2,4}\b)?", re.IGNORECASE
@@ -128,7 +132,8 @@ def reused_key(item: Item, identity: Identity) -> bytes:
 
 def content_hash(title: str, text: str) -> bytes:
     """16 bytes over what the item says, without comment counts, clocks and blanks."""
-    stable = _COUNTS.sub(" ", f"{title}\n{text}")
+    said = f"{title}\n{text}"
+    stable = (_ASCII_COUNTS if said.isascii() else _COUNTS).sub(" ", said)
     folded = stable.lower()
     stable = _AGO.sub(" ", stable) if " ago" in folded else stable
     stable = _UPDATED.sub(" ", stable) if "updated" in folded else stable

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STAGE_ROWS = 2_000
 STORE_ROWS = 2_000
+# Chunks after which copy keys out of reach are dropped: each time the table of keys is read through.
+FORGET_CHUNKS = 20
 
 
 @dataclass(slots=True)
@@ -118,16 +120,20 @@ def _store(
 ) -> group.Grouped:
     """Move staged rows into articles, oldest first, and group each chunk before the next."""
     grouped, memory, last = group.Grouped(), group.open_memory(engine), staging.START
-    while True:
+    for done in count(1):
         with connection.begin():
             chunk = staging.store_next(connection, last, STORE_ROWS)
         if chunk is None:
-            return grouped
+            break
         for feed_id, counts in chunk.counts.items():
             tallies[feed_id].update(counts)
         _group(engine, memory, grouped, chunk.oldest_at)
+        if done % FORGET_CHUNKS == 0:
+            with engine.begin() as other:  # no later row of the archive meets older ones any more
+                stories.forget_keys(other, chunk.oldest_at - WINDOW - timedelta(hours=1))
         last = chunk.last
         progress(chunk.rows)
+    return grouped
 
 
 def _group(
@@ -138,8 +144,6 @@ def _group(
         with engine.begin() as connection:
             size = group.group_batch(connection, memory, grouped)
     grouping.forget(memory, oldest_at)
-    with engine.begin() as connection:  # no later row of the archive meets older ones any more
-        stories.forget_bands(connection, oldest_at - WINDOW - timedelta(hours=1))
 
 
 def _poll(feed_id: int, tally: Counter[str], as_of: datetime) -> feeds.Poll:

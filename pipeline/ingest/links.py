@@ -5,8 +5,6 @@ import re
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from w3lib.url import canonicalize_url
-
 URL_LIMIT = 2_048
 
 # Parameters that say how a reader came, not what is read. Feeds of the finance press add their own kinds.
@@ -64,6 +62,8 @@ def canonical_link(link: str) -> str | None:
         return _canonical(
             normal["host"], normal["path"], "&".join(sorted((normal["query"] or "").split("&")))
         )
+    from w3lib.url import canonicalize_url  # it loads an HTTP client, and few links need it
+
     try:
         parts = urlsplit(canonicalize_url(link))
     except ValueError:

@@ -11,6 +11,7 @@ import resource
 import struct
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -91,4 +92,5 @@ def main(cpu_s: int = CPU_S) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with suppress(BrokenPipeError):  # whoever asked was killed; nobody waits for the answer
+        main(int(sys.argv[1]))

@@ -146,19 +146,30 @@ class Polling:
         return polled
 
     async def _write(self, done: asyncio.Queue[Polled | None]) -> None:
-        """Collect polls into batches of about 1,000 items and store each in a transaction, off the event loop."""
+        """Collect polls into batches of about 1,000 items; store each in a transaction, off the event loop.
+
+        While a batch is stored, the one before it is grouped: the database works on both.
+        """
+        grouping: asyncio.Task[None] | None = None
         while (polled := await done.get()) is not None:
             (self.suspects if self._is_suspect(polled) else self.waiting).append(polled)
-            if (
-                sum(waiting.items for waiting in self.waiting) >= articles.BATCH_ROWS
-                or len(self.waiting) >= BATCH_FEEDS
-            ):
-                batch, self.waiting = self.waiting, []
-                await asyncio.to_thread(self._store, batch)
-                if any(polled.items for polled in batch) and not self.settings.full_text:
-                    await asyncio.to_thread(self.group)
+            if not self._is_full():
+                continue
+            batch, self.waiting = self.waiting, []
+            await asyncio.to_thread(self._store, batch)
+            if grouping:
+                await grouping
+            if any(polled.items for polled in batch) and not self.settings.full_text:
+                grouping = asyncio.create_task(asyncio.to_thread(self.group))
         if self.waiting:
             await asyncio.to_thread(self._store, self.waiting)
+        if grouping:
+            await grouping
+
+    def _is_full(self) -> bool:
+        """Whether what waits makes a batch."""
+        items = sum(waiting.items for waiting in self.waiting)
+        return items >= articles.BATCH_ROWS or len(self.waiting) >= BATCH_FEEDS
 
     def _is_suspect(self, polled: Polled) -> bool:
         """Whether it failed as it would without a network; kept back until the whole run can be judged."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.ingest import company_csv, fulltext, importing, lists
+from pipeline.ingest.group import rare_collections
 from pipeline.ingest.links import host_of
 from pipeline.ingest.polling import IngestReport, Polling
 from pipeline.ingest.upkeep import feed_health, prune
@@ -93,7 +94,8 @@ def ingest_feeds(
         _run(polling, feed_ids)
     if settings.full_text:
         fulltext.fetch_full_texts(engine, settings)
-    polling.group()
+    with rare_collections():
+        polling.group()
     grouped = polling.grouped
     report.stories, report.copies, report.mentions = grouped.stories, grouped.copies, grouped.mentions
     return report
@@ -108,13 +110,15 @@ def import_articles(
     progress: Callable[[int], None] = lambda done: None,
 ) -> importing.ImportReport:
     """Store an archive (CSV, JSON lines or Parquet) as history, with stories and mentions. See pipeline.ingest.importing."""
-    return importing.import_articles(engine, path, as_of=as_of, progress=progress)
+    with rare_collections():
+        return importing.import_articles(engine, path, as_of=as_of, progress=progress)
 
 
 def _run(polling: Polling, feed_ids: Sequence[int]) -> None:
     """Run the loop; of several exceptions at once (all of the database, since feeds raise none) the first is raised."""
     try:
-        asyncio.run(polling.poll(feed_ids))
+        with rare_collections():
+            asyncio.run(polling.poll(feed_ids))
     except BaseExceptionGroup as group_:
         error: BaseException = group_
         while isinstance(error, BaseExceptionGroup):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+import numpy as np
 import rensa
 
 from pipeline.ingest.titles import fold, folded_title
@@ -32,13 +33,20 @@ NUMBERS_JACCARD = 0.5
 # A title of fewer words ("Morning briefing") names a column, not a story.
 TITLE_WORDS = 5
 # More candidates than this share a template; the best by common bands come first.
-CANDIDATE_LIMIT = 12
+CANDIDATE_LIMIT = 6
 # Characters of a text in which the guard looks for numbers, names and tickers.
 GUARD_CHARS = 2_000
 # A body of fewer words cannot say which capitals of a title are names.
 BODY_WORDS = 10
 
+# Odd 64-bit constants spread the four 32-bit minima of a band over its key; the band's number is a column of its own.
+_SPREAD = np.array(
+    (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93), np.uint64
+)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+# Blanks for all that ends a word; an apostrophe may stand inside one.
+_ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "'"}
+_DIGIT = re.compile(r"\d")
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>[-+\u2212]?)(?P<value>\d{1,3}(?:[,\u2009\u00a0 ']\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
@@ -115,6 +123,11 @@ def fingerprint(
 def tokens(text: str) -> list[str]:
     """Folded words of the first 200; in Chinese, Japanese and Korean each character counts as a word."""
     folded = fold(text[: TEXT_WORDS * 12])
+    if folded.isascii():
+        words = folded.translate(_ASCII_WORDS).split()
+        if "'" in folded:
+            words = [part for word in words for part in (_WORD.findall(word) if "'" in word else (word,))]
+        return words[:TEXT_WORDS]
     if _CJK.search(folded):
         folded = _CJK.sub(r" \g<0> ", folded)
     return _WORD.findall(folded)[:TEXT_WORDS]
@@ -131,12 +144,15 @@ def bands(found: frozenset[str]) -> list[int]:
         return []
     minhash = rensa.RMinHash(num_perm=PERMUTATIONS, seed=42)
     minhash.update(list(found))
-    rows = minhash.digest()
-    return [_band_key(rows[start : start + ROWS]) for start in range(0, PERMUTATIONS, ROWS)]
+    rows = np.array(minhash.digest(), np.uint64).reshape(BANDS, ROWS)
+    keys: list[int] = (rows * _SPREAD).sum(axis=1).view(np.int64).tolist()
+    return keys
 
 
 def numbers(text: str) -> frozenset[str]:
     """Numbers of a text in one spelling (`1.2bn`, `1,200 mln` and `1200 million` are the same); no years, no clocks."""
+    if not _DIGIT.search(text):
+        return frozenset()
     return frozenset(_normal(match) for match in _NUMBER.finditer(_CLOCK_OR_YEAR.sub(" ", text)))
 
 
@@ -172,13 +188,13 @@ def guard(one: Fingerprint, other: Fingerprint) -> bool:
     """False where two texts differ in whom or how much, however alike their words are."""
     if one.companies and other.companies and not one.companies & other.companies:
         return False
-    if one.tickers and other.tickers and one.tickers != other.tickers:
+    if one.names - other.words and other.names - one.words:  # first: it settles most templates
         return False
     if not (one.title_numbers <= other.title_numbers or other.title_numbers <= one.title_numbers):
         return False
-    if not _numbers_agree(one.numbers, other.numbers):
+    if one.tickers and other.tickers and one.tickers != other.tickers:
         return False
-    return not (one.names - other.words and other.names - one.words)
+    return _numbers_agree(one.numbers, other.numbers)
 
 
 def overlap(one: frozenset[str], other: frozenset[str]) -> tuple[float, float]:
@@ -216,6 +232,8 @@ def _names(title: str, body: str) -> frozenset[str]:
 
 
 def _tickers(text: str) -> frozenset[str]:
+    if "$" not in text and "(" not in text and ":" not in text:
+        return frozenset()
     found = (m["cash"] or m["exchange"] or m["ric"].split(".")[0] for m in _TICKER.finditer(text))
     return frozenset(found)
 
@@ -228,15 +246,3 @@ def _normal(match: re.Match[str]) -> str:
         return f"{float(plain) * _SCALES[unit]:g}"
     kind = "%" if unit in ("%", "percent", "per cent", "pct") else "bp" if unit else ""
     return f"{float(plain):g}{kind}"
-
-
-def _band_key(rows: Sequence[int]) -> int:
-    # odd 64-bit constants spread the four 32-bit minima over the key; the band's number is a column of its own
-    mixed = (
-        rows[0] * 0x9E3779B97F4A7C15
-        + rows[1] * 0xC2B2AE3D27D4EB4F
-        + rows[2] * 0x165667B19E3779F9
-        + rows[3] * 0xD6E8FEB86659FD93
-    )
-    mixed &= 0xFFFFFFFFFFFFFFFF
-    return mixed - (1 << 64) if mixed >= 1 << 63 else mixed

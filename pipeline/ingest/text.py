@@ -47,6 +47,7 @@ _TAG = re.compile(
     r"<(?:!--|/?(?:" + "|".join([*_SKIPPED, *_BLOCKS, *_INLINE.split()]) + r")(?=[\s/>]|$))", re.IGNORECASE
 )
 _ANY_MARKUP = re.compile(r"<[a-zA-Z!/?]")
+_DOCUMENT = re.compile(r"<(?:!doctype|/?(?:html|body|head|frame))", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _HIDING_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?!\.?\d*[1-9])",
@@ -66,8 +67,6 @@ _NONCHARACTERS = re.compile(
     + "]"
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_BLANKS = re.compile(r"[^\S\n]+")
-_LINES = re.compile(r" ?\n[ \n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +139,8 @@ def _is_clean(value: str) -> bool:
 
 def _characters(value: str, flags: set[str]) -> str:
     if value.isascii():
+        if value.replace("\n", " ").replace("\t", " ").isprintable():
+            return value
         stripped = _CONTROLS.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
         if len(stripped) < len(value) and _CONTROLS.search(value.replace("\r", "")):
             flags.add("control")
@@ -170,7 +171,10 @@ def _drop(pattern: re.Pattern[str], value: str, flags: set[str], flag: str) -> s
 
 
 def _collapse(value: str) -> str:
-    return _LINES.sub("\n", _BLANKS.sub(" ", value)).strip()
+    """One blank for several, no empty lines, no blanks around a line."""
+    if "\n" not in value:
+        return " ".join(value.split())
+    return "\n".join(filter(None, (" ".join(line.split()) for line in value.split("\n"))))
 
 
 def _visible(value: str, flags: set[str]) -> str:
@@ -179,10 +183,20 @@ def _visible(value: str, flags: set[str]) -> str:
     if not _ANY_MARKUP.search(value):
         return html.unescape(value)
     try:
-        root = lxml_html.fragment_fromstring(_no_nul(value), create_parent="div", parser=_parser())
+        root = _fragment(_no_nul(value))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
         return html.unescape(re.sub(r"<[^<>]*>", " ", value))
     return "".join(_pieces(root, flags))
+
+
+def _fragment(value: str) -> etree._Element:
+    """The element that holds the markup. lxml.html tells fragments from documents; most cannot be documents."""
+    if _DOCUMENT.search(value):
+        return lxml_html.fragment_fromstring(value, create_parent="div", parser=_document_parser())
+    body = etree.fromstring(f"<html><body>{value}</body></html>", _parser()).find("body")
+    if body is None:
+        raise ValueError("no body")
+    return body
 
 
 def _no_nul(value: str) -> str:
@@ -190,7 +204,12 @@ def _no_nul(value: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _parser() -> lxml_html.HTMLParser:
+def _parser() -> etree.HTMLParser:
+    return etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+
+
+@lru_cache(maxsize=1)
+def _document_parser() -> lxml_html.HTMLParser:
     return lxml_html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
 
 

@@ -17,12 +17,24 @@ _CORRECTION = re.compile(
     r"|更正|勘误|berichtigung|rectificatif",
     re.IGNORECASE,
 )
+# Without one of these a text says no such thing; looking for words is quicker than trying a pattern at every place.
+_CORRECTION_WORDS = (
+    "correct",
+    "clarif",
+    "retract",
+    "amended",
+    "更正",
+    "勘误",
+    "berichtigung",
+    "rectificatif",
+)
+_PREFIX_SIGNS = re.compile(r"[-–—:|：】\]]")
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
 def folded_title(title: str, outlets: tuple[str, ...] = ()) -> str:
     """`title` for comparison: prefixes, outlet suffix, case, accents and punctuation gone. `outlets`: names to strip."""
-    text = _PREFIX.sub("", title).strip()
+    text = (_PREFIX.sub("", title) if _PREFIX_SIGNS.search(title) else title).strip()
     suffix = _SUFFIX.search(text)
     if suffix and _is_outlet(suffix["outlet"], outlets) and suffix.start() > 0:
         text = text[: suffix.start()]
@@ -39,6 +51,9 @@ def fold(text: str) -> str:
 
 def says_correction(title: str, text: str) -> bool:
     """Whether the words say that something published before was wrong (title, or the first 300 characters)."""
+    folded = f"{title}\n{text[:300]}".lower()
+    if not any(word in folded for word in _CORRECTION_WORDS):
+        return False
     return bool(_CORRECTION.search(title) or _CORRECTION.search(text[:300]))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.ingest.health import Problem, Vitals, problems, untold
 from pipeline.ingest.stories import WINDOW
-from pipeline.store import feeds, stories
+from pipeline.store import feeds, notifications, stories
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -41,9 +41,9 @@ def feed_health(engine: Engine, *, settings: Settings, as_of: datetime) -> dict[
             after = still | {problem.kind: as_of.isoformat() for problem in fresh}
             if after != row.health_told and settings.operator_receiver:
                 told[row.feed_id] = after
-        if news and settings.operator_receiver:
-            feeds.tell_operator(
-                connection, settings.operator_receiver, _key(news, as_of), _payload(news), as_of
+        if news:
+            notifications.tell_operator(
+                connection, settings.operator_receiver, _subject(news), _lines(news), _key(news, as_of), as_of
             )
         feeds.save_health_told(connection, told)
     said = [f"{problem.feed}: {problem.says}" for own in found.values() for problem in own]
@@ -54,19 +54,19 @@ def prune(engine: Engine, *, as_of: datetime) -> dict[str, int]:
     """Drop copy keys older than 72 h, polls older than 30 days, rejects older than 90, rests of hosts that are over."""
     with engine.begin() as connection:
         return {
-            "bands": stories.forget_bands(connection, as_of - WINDOW - timedelta(hours=1)),
+            "keys": stories.forget_keys(connection, as_of - WINDOW - timedelta(hours=1)),
             **feeds.forget(connection, as_of - KEEP_POLLS, as_of - KEEP_REJECTS, as_of),
         }
 
 
-def _payload(news: Sequence[Problem]) -> dict[str, Any]:
-    feeds_ = len({problem.feed_id for problem in news})
-    return {
-        "subject": f"{feeds_} feed{'s' * (feeds_ != 1)} need{'s' * (feeds_ == 1)} a look",
-        "lines": [f"{problem.feed}: {problem.says}" for problem in news],
-        "advice": "`undertow feeds why NAME` shows the last polls of a feed",
-        "problems": [{"feed": problem.feed, "kind": problem.kind} for problem in news],
-    }
+def _subject(news: Sequence[Problem]) -> str:
+    ill = len({problem.feed_id for problem in news})
+    return f"{ill} feed{'s' * (ill != 1)} need{'s' * (ill == 1)} a look"
+
+
+def _lines(news: Sequence[Problem]) -> list[str]:
+    said = [f"{problem.feed}: {problem.says}" for problem in news]
+    return [*said, "`undertow feeds why NAME` shows the last polls of a feed"]
 
 
 def _key(news: Sequence[Problem], as_of: datetime) -> str:

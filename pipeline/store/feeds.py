@@ -216,19 +216,6 @@ def revive(connection: Connection, feed_id: int) -> bool:
     return bool(connection.execute(query, {"id": feed_id}).rowcount)
 
 
-def tell_operator(
-    connection: Connection, receiver: str, key: str, payload: Mapping[str, Any], as_of: datetime
-) -> None:
-    """A message to the operator into the outbox; the same key is told once."""
-    connection.execute(
-        sa.text(
-            "insert into notifications (receiver, kind, idempotency_key, payload, created_at, not_before_at)"
-            " values (:receiver, 'operator', :key, cast(:payload as jsonb), :as_of, :as_of) on conflict do nothing"
-        ),
-        {"receiver": receiver, "key": f"{key}:{receiver}", "payload": json.dumps(payload), "as_of": as_of},
-    )
-
-
 def forget(
     connection: Connection, polls_before: datetime, rejects_before: datetime, as_of: datetime
 ) -> dict[str, int]:

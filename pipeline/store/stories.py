@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -18,14 +18,13 @@ from pipeline.store.engine import sql
 # Two runs that group at once would each begin a story with their copy of it; grouping is short, so they take turns.
 GROUPING_LOCK = 0x5708155
 # Rows read per band: a template used by thousands of articles must not cost more than this.
-BAND_LIMIT = 48
+BAND_LIMIT = 16
 ROADS = ("url", "title", "near_copy")
 # 16 MinHash bands and the folded title.
 BAND_COUNT = 17
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A stored article without a story."""
 
     id: int
@@ -79,13 +78,7 @@ def lock_grouping(connection: Connection) -> None:
 def ungrouped(connection: Connection, limit: int) -> list[Waiting]:
     """Articles that wait for a story, in the order they were stored; a killed run leaves some."""
     rows = connection.execute(sql("stories_ungrouped"), {"limit": limit})
-    return [
-        Waiting(
-            row.id, row.source, _bytes(row.url_key), row.title, row.summary, row.body, row.language,
-            row.first_seen_at, row.available_at, row.backfilled,
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [Waiting(id_, source, _bytes(url_key), *rest) for id_, source, url_key, *rest in rows]
 
 
 def candidates(
@@ -133,11 +126,11 @@ def insert_stories(connection: Connection, stories: Sequence[NewStory]) -> None:
         },
     )
     connection.execute(
-        sql("stories_insert_bands"),
+        sql("stories_insert_keys"),
         {
             "hashes": [story.bands.get(band) for story in stories for band in range(BAND_COUNT)],
             "band_count": BAND_COUNT,
-            "article_id": [story.article.id for story in stories],
+            "story_id": [story.id for story in stories],
             "seen_at": [story.article.available_at for story in stories],
         },
     )
@@ -179,10 +172,10 @@ def texts_of_companies(connection: Connection, company_ids: Sequence[int], since
     )
 
 
-def forget_bands(connection: Connection, before: datetime) -> int:
+def forget_keys(connection: Connection, before: datetime) -> int:
     """Drop copy keys that no article can meet any more."""
     return connection.execute(
-        sa.text("delete from article_bands where seen_at < :before"), {"before": before}
+        sa.text("delete from story_keys where seen_at < :before"), {"before": before}
     ).rowcount
 
 

@@ -37,10 +37,10 @@ def error_of(answer: Answer) -> str:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FeedServer]:
-    with feed_server() as server:
-        server.replies["/feed"] = (200, {}, BODY)
-        yield server
+def wire() -> Iterator[FeedServer]:
+    with feed_server() as wire:
+        wire.replies["/feed"] = (200, {}, BODY)
+        yield wire
 
 
 SPELLINGS = (
@@ -57,12 +57,12 @@ SPELLINGS = (
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
-def test_no_spelling_of_a_private_address_is_dialled(server: FeedServer, host: str) -> None:
-    before = len(server.requests)
-    answer = get(f"http://{host}:{server.port}/feed", Allowed())
+def test_no_spelling_of_a_private_address_is_dialled(wire: FeedServer, host: str) -> None:
+    before = len(wire.requests)
+    answer = get(f"http://{host}:{wire.port}/feed", Allowed())
     assert error_of(answer) in {"ForbiddenAddress", "BadAddress", "UnknownHost", "CannotConnect"}
     assert answer.body == b""
-    assert len(server.requests) == before
+    assert len(wire.requests) == before
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_no_spelling_of_a_private_address_is_dialled(server: FeedServer, host: s
     ["http://127.0.0.2:{port}/feed", "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd",
      "gopher://127.0.0.1/", "//[::1]:{port}/feed", "http://user:pw@127.0.0.1:{port}/feed"],
 )  # fmt: skip
-def test_redirects_pass_the_same_guard(server: FeedServer, target: str) -> None:
-    server.replies["/away"] = (302, {"Location": target.format(port=server.port)}, b"")
-    before = len(server.requests)
-    answer = get(server.url("/away"), read_allowed((f"127.0.0.1:{server.port}",)))
+def test_redirects_pass_the_same_guard(wire: FeedServer, target: str) -> None:
+    wire.replies["/away"] = (302, {"Location": target.format(port=wire.port)}, b"")
+    before = len(wire.requests)
+    answer = get(wire.url("/away"), read_allowed((f"127.0.0.1:{wire.port}",)))
     assert error_of(answer) in {"ForbiddenAddress", "BadAddress", "CannotConnect", "BadRedirect"}
-    assert len(server.requests) == before + 1
+    assert len(wire.requests) == before + 1
 
 
 def test_a_name_is_resolved_once_and_checked_where_it_is_dialled(
-    server: FeedServer, monkeypatch: pytest.MonkeyPatch
+    wire: FeedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DNS rebinding: what a resolver says is not trusted; the address of the socket is."""
     original = socket.getaddrinfo
@@ -88,33 +88,33 @@ def test_a_name_is_resolved_once_and_checked_where_it_is_dialled(
         return original("127.0.0.1" if host == "feeds.example" else host, port, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    assert error_of(get(f"http://feeds.example:{server.port}/feed", Allowed())) == "ForbiddenAddress"
-    assert get(f"http://feeds.example:{server.port}/feed").body == BODY
+    assert error_of(get(f"http://feeds.example:{wire.port}/feed", Allowed())) == "ForbiddenAddress"
+    assert get(f"http://feeds.example:{wire.port}/feed").body == BODY
 
 
-def test_proxy_variables_are_ignored(server: FeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_are_ignored(wire: FeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{wire.port}")
     assert error_of(get("http://10.1.2.3/feed", Allowed())) == "ForbiddenAddress"
 
 
-def test_validators_go_only_where_they_came_from(server: FeedServer) -> None:
-    server.replies["/moved"] = (302, {"Location": "/feed", "Set-Cookie": "a=b"}, b"")
-    server.requests.clear()
-    get(server.url("/moved"), etag='"1"', validators_url=server.url("/feed"))
-    (first,), (second,) = server.asked("/moved"), server.asked("/feed")
+def test_validators_go_only_where_they_came_from(wire: FeedServer) -> None:
+    wire.replies["/moved"] = (302, {"Location": "/feed", "Set-Cookie": "a=b"}, b"")
+    wire.requests.clear()
+    get(wire.url("/moved"), etag='"1"', validators_url=wire.url("/feed"))
+    (first,), (second,) = wire.asked("/moved"), wire.asked("/feed")
     assert "if-none-match" not in first
     assert second["if-none-match"] == '"1"'
     assert "cookie" not in second
 
 
-def test_six_hops_are_too_many_and_https_is_not_left(server: FeedServer) -> None:
+def test_six_hops_are_too_many_and_https_is_not_left(wire: FeedServer) -> None:
     from pipeline.ingest.answer import BadRedirect
     from pipeline.ingest.fetch import next_url
 
     for n in range(7):
-        server.replies[f"/hop{n}"] = (302, {"Location": f"/hop{n + 1}"}, b"")
-    assert error_of(get(server.url("/hop0"))) == "BadRedirect"
+        wire.replies[f"/hop{n}"] = (302, {"Location": f"/hop{n + 1}"}, b"")
+    assert error_of(get(wire.url("/hop0"))) == "BadRedirect"
     with pytest.raises(BadRedirect, match="https"):
         next_url("https://e.com/feed", "http://e.com/feed", set())
 

@@ -128,7 +128,7 @@ def test_running_twice_changes_nothing(engine: Engine, wire: FeedServer) -> None
         "article_aliases",
         "stories",
         "mentions",
-        "article_bands",
+        "story_keys",
         "score_queue",
     )
     before = {

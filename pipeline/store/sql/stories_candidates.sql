@@ -1,48 +1,43 @@
--- For each wanted article (numbered n; its band keys are the n-th :band_count of :hashes) the stories it may belong to, found by link, folded title (band 16) or MinHash
--- band, within the time window; at most :limit per article, the most promising first. The inner limit bounds what a
--- template used by thousands of articles can cost.
+-- For each wanted article (numbered n; its keys are the n-th :band_count of :hashes) the stories it may belong to, found by
+-- link, folded title (band 16) or MinHash band, within the time window; at most :limit per article, the most promising first.
+-- Inner limits bound what a template used by thousands of articles can cost. The window is looked at after them, and stories
+-- are read one by one (`offset 0`): else the planner weighs both against indexes on time and whole tables, and errs.
 with wanted as (
   select cast(place - 1 as integer) as n, at from unnest(cast(:at as timestamptz[])) with ordinality as t (at, place)
-), keys as (
-  select cast((place - 1) / :band_count as integer) as n, cast((place - 1) % :band_count as smallint) as band, hash
-  from unnest(cast(:hashes as bigint[])) with ordinality as t (hash, place)
-  where hash is not null
 ), bands as (
-  select wanted.n, found.article_id, keys.band
-  from keys
-  join wanted on wanted.n = keys.n
+  select cast((key.place - 1) / :band_count as integer) as n, found.story_id, found.seen_at, found.band
+  from unnest(cast(:hashes as bigint[])) with ordinality as key (hash, place)
   cross join lateral (
-    select band.article_id, band.seen_at from article_bands as band
-    where band.band = keys.band and band.hash = keys.hash
-    order by band.article_id desc
+    select stored.story_id, stored.seen_at, stored.band from story_keys as stored
+    where stored.hash = key.hash
+    order by stored.story_id desc
     limit :band_limit
   ) as found
-  where found.seen_at between wanted.at - :window and wanted.at + :window
+  where found.band = (key.place - 1) % :band_count
 ), links as (
-  select wanted.n, found.id as article_id
+  select link.n, found.story_id, found.available_at
   from unnest(cast(:url_n as integer[]), cast(:url_key as bytea[])) as link (n, url_key)
-  join wanted on wanted.n = link.n
   cross join lateral (
-    select a.id from articles as a
-    where a.url_key = link.url_key and a.story_id is not null
-      and a.available_at between wanted.at - :window and wanted.at + :window
+    select a.story_id, a.available_at from articles as a
+    where a.url_key = link.url_key
     order by a.first_seen_at desc
-    limit :limit
+    limit :band_limit
   ) as found
+  where found.story_id is not null
 ), roads as (
-  select n, article_id, 0 as road, 0 as common from links
+  select n, story_id, available_at as seen_at, 0 as road, 0 as common from links
   union all
-  select n, article_id, case when bool_or(band = 16) then 1 else 2 end, count(*) from bands group by n, article_id
+  select n, story_id, seen_at, case when bool_or(band = 16) then 1 else 2 end, count(*) from bands group by n, story_id, seen_at
 ), ranked as (
-  select roads.n, a.story_id, min(roads.road) as road, max(roads.common) as common,
-    row_number() over (partition by roads.n order by min(roads.road), max(roads.common) desc, a.story_id) as rank
+  select n, story_id, min(road) as road,
+    row_number() over (partition by n order by min(road), max(common) desc, story_id) as rank
   from roads
-  join articles as a on a.id = roads.article_id
-  where a.story_id is not null
-  group by roads.n, a.story_id
+  join wanted using (n)
+  where seen_at between at - :window and at + :window
+  group by n, story_id
 )
 select ranked.n, ranked.story_id, ranked.road, story.title, story.text, story.available_at
 from ranked
-join stories as story on story.id = ranked.story_id
+cross join lateral (select title, text, available_at from stories where id = ranked.story_id offset 0) as story
 where ranked.rank <= :limit
 order by ranked.n, ranked.rank
