@@ -58,14 +58,15 @@ select verdict.story_id, story.title, verdict.available_at, verdict.company_id, 
        novelty.novelty_12h, novelty.novelty_24h, novelty.novelty_3d, novelty.novelty_5d, novelty.novelty_7d,
        story.copies, story.sources, version.version as model_version
 from score_companies as verdict
-join stories as story on story.id = verdict.story_id
 join champion_periods as champion on champion.model_version_id = verdict.model_version_id
   and verdict.available_at >= date_bin('1 day', champion.starts_at, 'epoch')
   and verdict.available_at < date_bin('1 day', champion.ends_at, 'epoch')
 join companies as company on company.id = verdict.company_id
-join model_versions as version on version.id = verdict.model_version_id
+-- left, though none is ever missing: a question that asks nothing of the story then does not read it
+left join stories as story on story.id = verdict.story_id
+left join model_versions as version on version.id = verdict.model_version_id
 left join mentions as mention on mention.article_id = story.first_article_id and mention.company_id = verdict.company_id
-left join story_novelties as novelty on novelty.story_id = story.id and novelty.company_id = verdict.company_id;
+left join story_novelties as novelty on novelty.story_id = verdict.story_id and novelty.company_id = verdict.company_id;
 comment on view analytics.story_companies is 'Each company in each scored story, with the verdict for that company by the champion of that day.';
 comment on column analytics.story_companies.story_id is 'The story.';
 comment on column analytics.story_companies.title is 'Its title.';
