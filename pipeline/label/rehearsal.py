@@ -10,8 +10,9 @@ import numpy as np
 from pipeline.detect.alerts import Circumstances, Episode, may_tell
 from pipeline.detect.baseline import fit_baseline
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, trailing_sums
+from pipeline.detect.night import midnight
 from pipeline.detect.rules import Rules
-from pipeline.detect.scene import make_crowd, make_history, midnight
+from pipeline.detect.scene import make_crowd, make_history
 from pipeline.detect.tick import Crowd, Span, find, follow
 from pipeline.label.arrivals import QuarterCount, Raised
 from pipeline.label.gate import Replay
