@@ -21,10 +21,17 @@ def pulse(connection: Connection) -> Row:
     return found
 
 
-def series_summary(connection: Connection, kinds: Sequence[str], as_of: datetime) -> list[Row]:
-    """Each series of `kinds`: its last 24 hours against the 7 days before; indexes in [-1, 1] or None."""
+def series_summary(
+    connection: Connection, kinds: Sequence[str], as_of: datetime, *, series_id: int | None = None
+) -> list[Row]:
+    """Each series of `kinds`, or one: its last 24 hours against the 7 days before; indexes in [-1, 1] or None."""
     return fetch(
-        connection, "desk_series_summary", kinds=list(kinds), day_ago=as_of - timedelta(hours=24), until=as_of
+        connection,
+        "desk_series_summary",
+        kinds=list(kinds),
+        series_id=series_id,
+        day_ago=as_of - timedelta(hours=24),
+        until=as_of,
     )
 
 

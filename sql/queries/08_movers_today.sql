@@ -1,18 +1,21 @@
--- Which companies moved most: the last 24 hours against the seven days before?
-with spans as (
-  select series_id, title,
-         sum(stories) filter (where start_at >= now() - interval '24 hours') as stories_today,
-         sum(positive - negative) filter (where start_at >= now() - interval '24 hours') as net_today,
-         sum(stories) filter (where start_at < now() - interval '24 hours') as stories_before,
-         sum(positive - negative) filter (where start_at < now() - interval '24 hours') as net_before
+-- Which companies moved most: the last 24 hours against the seven UTC days before yesterday?
+with today as (
+  select series_id, title, sum(stories) as stories, sum(positive - negative) as net
   from analytics.sentiment_hourly
-  where kind = 'company' and start_at >= now() - interval '8 days'
+  where kind = 'company' and start_at >= now() - interval '24 hours'
   group by series_id, title
+), before as (
+  select series_id, sum(stories) as stories, sum(positive - negative) as net
+  from analytics.sentiment_daily
+  where kind = 'company' and start_at >= date_trunc('day', now()) - interval '8 days'
+    and start_at < date_trunc('day', now()) - interval '1 day'
+  group by series_id
 )
-select title, stories_today, round(net_today::numeric / stories_today, 2) as index_today,
-       round(net_before::numeric / stories_before, 2) as index_before,
-       round(net_today::numeric / stories_today - net_before::numeric / stories_before, 2) as change
-from spans
-where stories_today >= 3 and stories_before >= 3
-order by abs(net_today::numeric / stories_today - net_before::numeric / stories_before) desc
+select title, today.stories as stories_today, round(today.net::numeric / today.stories, 2) as index_today,
+       round(before.net::numeric / before.stories, 2) as index_before,
+       round(today.net::numeric / today.stories - before.net::numeric / before.stories, 2) as change
+from today
+join before using (series_id)
+where today.stories >= 3 and before.stories >= 3
+order by abs(today.net::numeric / today.stories - before.net::numeric / before.stories) desc
 limit 20;

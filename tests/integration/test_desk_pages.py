@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 from desk_market import change, client, fill, one, post, settings
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from pipeline.desk.explaining import LONGEST_TEXT, Explainer
+from pipeline.store import desk_series
 
 PAGES = (
     "/", "/parts/overview", "/series", "/series?kind=topic", "/series?kind=sector", "/stories", "/stories?q=profit",
@@ -332,6 +334,35 @@ def test_as_of_shows_what_was_known_then(browser: TestClient, market: Engine) ->
     for story in page["items"]:
         assert datetime.fromisoformat(story["available_at"]) <= moment
         assert story["scored_at"] is None or datetime.fromisoformat(story["scored_at"]) <= moment
+
+
+def test_summary_of_whole_days_and_hours_equals_that_of_hours(market: Engine) -> None:
+    hours = sa.text(
+        "select series_id, coalesce(sum(stories) filter (where start_at >= :day_ago), 0) as stories,"
+        " sum(stories) filter (where start_at < :day_ago) / 7.0 as usual,"
+        " sum(positive - negative) filter (where start_at < :day_ago)::double precision"
+        " / sum(stories) filter (where start_at < :day_ago) as before from analytics.sentiment_hourly"
+        " where start_at >= cast(:day_ago as timestamptz) - interval '7 days' and start_at < :until group by series_id"
+    )
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with market.connect() as connection:
+        for until in (datetime.now(UTC), midnight, midnight - timedelta(hours=7, minutes=20)):
+            day_ago = until - timedelta(hours=24)
+            expected = {
+                row.series_id: row for row in connection.execute(hours, {"day_ago": day_ago, "until": until})
+            }
+            found = desk_series.series_summary(connection, ["all", "topic", "sector", "company"], until)
+            assert sum(row["stories"] for row in found) == sum(row.stories for row in expected.values()) > 100
+            for row in found:
+                counted = expected.get(row["id"])
+                assert row["stories"] == (counted.stories if counted else 0)
+                assert row["index_before"] == pytest.approx(counted.before if counted else None)
+                if counted and counted.usual is not None:
+                    assert row["usual_stories"] == pytest.approx(float(counted.usual))
+            company = next(row for row in found if row["kind"] == "company")
+            assert desk_series.series_summary(connection, ["company"], until, series_id=company["id"]) == [
+                company
+            ]
 
 
 def test_chart_counts_are_the_analysts(browser: TestClient, market: Engine) -> None:

@@ -40,12 +40,12 @@ def series(ask: Ask, series_id: SmallId, range: RangeName = DEFAULT_RANGE) -> Re
         found = _found(connection, series_id)
         data = series_chart(connection, found, range, ask)
         stories, _ = desk_stories.stories(connection, story_filter(found), limit=15)
-        summary = desk_series.series_summary(connection, [found["kind"]], ask.as_of)
+        summary = desk_series.series_summary(connection, [found["kind"]], ask.as_of, series_id=series_id)
         sources = desk_series.sources_of(
             connection, found, ask.as_of - min(length, timedelta(days=30)), ask.as_of
         )
         past = desk_alerts.alerts(connection, limit=10, series_id=series_id)
-    now = next(row for row in summary if row["id"] == series_id)
+    (now,) = summary
     table = [row for row in zip(*[data[c] for c in COLUMNS], strict=True) if sum(row[4:])]
     return ask.page(
         "series.html",

@@ -1,19 +1,37 @@
--- Every series of the kinds asked for: the last 24 hours against the 7 days before, and whether an alert is open.
-with counts as (
-  select rollup.series_id,
-         sum(rollup.negative + rollup.neutral + rollup.positive) filter (where rollup.start_at >= :day_ago) as stories,
-         sum(rollup.negative) filter (where rollup.start_at >= :day_ago) as negative,
-         sum(rollup.neutral) filter (where rollup.start_at >= :day_ago) as neutral,
-         sum(rollup.positive) filter (where rollup.start_at >= :day_ago) as positive,
-         sum(rollup.negative + rollup.neutral + rollup.positive) filter (where rollup.start_at < :day_ago) as stories_before,
-         sum(rollup.positive - rollup.negative) filter (where rollup.start_at < :day_ago) as net_before,
-         max(rollup.start_at) as last_at
+-- Every series of the kinds asked for: the last 24 hours against the 7 days before, and whether an alert is open. The 7 days
+-- are whole UTC days from the days' roll-ups and the hours at their ends: a quarter of the rows that hours alone would be.
+with spans as (
+  select rollup.series_id, rollup.model_version_id, rollup.start_at, rollup.negative, rollup.neutral, rollup.positive,
+         rollup.start_at >= :day_ago as is_now
   from sentiment_rollups as rollup
   join champion_periods as champion using (model_version_id)
-  where rollup.span_minutes = 60 and rollup.start_at >= cast(:day_ago as timestamptz) - interval '7 days' and rollup.start_at < :until
+  where rollup.span_minutes = 60
+    and (rollup.start_at >= date_bin('1 day', :day_ago, 'epoch') and rollup.start_at < :until
+         or rollup.start_at >= cast(:day_ago as timestamptz) - interval '7 days'
+            and rollup.start_at < date_bin('1 day', cast(:day_ago as timestamptz) - interval '6 days', 'epoch'))
+    and (cast(:series_id as integer) is null or rollup.series_id = :series_id)
     and rollup.start_at >= date_bin('1 hour', champion.starts_at, 'epoch')
     and rollup.start_at < date_bin('1 hour', champion.ends_at, 'epoch')
-  group by rollup.series_id
+  union all
+  select rollup.series_id, rollup.model_version_id, rollup.start_at, rollup.negative, rollup.neutral, rollup.positive, false
+  from sentiment_rollups as rollup
+  join champion_periods as champion using (model_version_id)
+  where rollup.span_minutes = 1440
+    and rollup.start_at >= date_bin('1 day', cast(:day_ago as timestamptz) - interval '6 days', 'epoch')
+    and rollup.start_at < date_bin('1 day', :day_ago, 'epoch')
+    and (cast(:series_id as integer) is null or rollup.series_id = :series_id)
+    and rollup.start_at >= date_bin('1 day', champion.starts_at, 'epoch')
+    and rollup.start_at < date_bin('1 day', champion.ends_at, 'epoch')
+), counts as (
+  select series_id,
+         sum(negative + neutral + positive) filter (where is_now) as stories,
+         sum(negative) filter (where is_now) as negative,
+         sum(neutral) filter (where is_now) as neutral,
+         sum(positive) filter (where is_now) as positive,
+         sum(negative + neutral + positive) filter (where not is_now) as stories_before,
+         sum(positive - negative) filter (where not is_now) as net_before
+  from spans
+  group by series_id
 )
 select series.id, series.kind, series.key, series.title, company.ticker, company.sector,
        coalesce(counts.stories, 0) as stories, coalesce(counts.negative, 0) as negative,
@@ -26,5 +44,5 @@ from series
 left join companies as company on company.id = series.company_id
 left join counts on counts.series_id = series.id
 left join alerts as alert on alert.series_id = series.id and alert.state in ('firing', 'held') and not alert.is_test
-where series.kind = any(:kinds)
+where series.kind = any(:kinds) and (cast(:series_id as integer) is null or series.id = :series_id)
 order by series.kind, series.title
