@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.detect.alerts import Change, Episode, advance
 from pipeline.detect.baseline import Baseline, History, fit_baseline
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, TICKS_PER_HOUR, Counts, trailing_sums
+from pipeline.detect.rules import Rule
 from pipeline.detect.scene import HISTORY_DAYS
 from pipeline.detect.spikes import WINDOW_BONUS
 from pipeline.detect.tails import TailBook
@@ -72,6 +73,21 @@ def walk(evaluated: Evaluated, crowd: Crowd | None = None) -> list[Moved]:
     crowd = crowd or evaluated.crowd
     moves = [move for i in range(len(crowd.rules)) for move in _walk_series(evaluated, crowd, i)]
     return sorted(moves, key=lambda m: (m.tick, m.series))
+
+
+def market_alerts(evaluated: Evaluated, rule: Rule) -> NDArray[np.bool_]:
+    """Ticks [T] at which a market-wide alert is open, by the life that `rule` gives it; a world has none of its own."""
+    size = evaluated.findings.score.shape[1]
+    plain = np.full((1, size), -np.inf)
+    fields_of_one = {f.name: getattr(evaluated.findings, f.name)[:1] for f in fields(Findings)}
+    alone = {**fields_of_one, "score": plain, "crossing": plain, "market": evaluated.findings.market}
+    alone["no_data"] = np.zeros((1, size), dtype=bool)
+    crowd = Crowd((rule,), np.zeros(1, dtype=bool), np.zeros(1, dtype=bool), 0, evaluated.crowd.market_factor)
+    opened = np.zeros(size + 1, dtype=int)
+    for move in _walk_series(replace(evaluated, findings=Findings(**alone)), crowd, 0):
+        if move.change.kind in ("open", "reopen", "resolve"):
+            opened[move.tick] += -1 if move.change.kind == "resolve" else 1
+    return np.cumsum(opened)[:size] > 0
 
 
 def states(evaluated: Evaluated, moves: list[Moved]) -> NDArray[np.str_]:

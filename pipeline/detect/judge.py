@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.detect.counts import TICKS_PER_DAY, TICKS_PER_HOUR
-from pipeline.detect.course import Evaluated, Moved, walk
+from pipeline.detect.course import Evaluated, Moved, market_alerts, walk
 from pipeline.detect.rules import Rule
 from pipeline.detect.simulate import Event, Truth
 from pipeline.detect.tick import Crowd
@@ -53,7 +53,8 @@ def judge(evaluated: Evaluated, moves: list[Moved], truth: Truth, first_tick: in
     true = {(e.series, t) for e in truth.spikes for t in hits[id(e)]}
     bad_days = [e for e in truth.nuisances if e.kind == "market"]
     wrong = [(i, t) for i, t in opened if t >= first_tick and (i, t) not in true]
-    held_back = {(m.series, m.tick) for m in moves if _under_market(evaluated, m)}
+    under = market_alerts(evaluated, Rule())
+    held_back = {(m.series, m.tick) for m in moves if under[m.tick] and m.change.severity == "warning"}
     on_bad_days = [x for x in wrong if _any_covers(bad_days, x[1]) and x not in held_back]
     false = [(i, t) for i, t in wrong if not _any_covers(bad_days, t)]
     found, size = len(delays), len(truth.spikes)
@@ -107,11 +108,6 @@ def with_rule(crowd: Crowd, rule: Rule) -> Crowd:
 
 def _hits(event: Event, alarms: list[tuple[int, int]]) -> list[int]:
     return [t for i, t in alarms if i == event.series and event.start <= t < event.end + GRACE_TICKS]
-
-
-def _under_market(evaluated: Evaluated, move: Moved) -> bool:
-    market = evaluated.findings.market[move.tick] >= evaluated.crowd.market_factor
-    return bool(market) and move.change.severity == "warning"
 
 
 def _any_covers(events: list[Event], tick: int) -> bool:

@@ -29,8 +29,9 @@ from pipeline.detect.spikes import (
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-# Window whose market factor decides whether the whole market is one alert: 4 h.
-MARKET_WINDOW = 1
+# Windows whose market factor decides whether the whole market is one alert: 1 h and 4 h. The first sees a bad day
+# begin, the second does not forget it in a quiet hour.
+MARKET_WINDOWS = slice(0, 2)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
         at_best(np.broadcast_to(factor, score.shape)),
         np.asarray((windows.coverage < LEAST_COVERAGE).all(axis=2)),
         windows.coverage[..., -1],
-        np.round(whole[0, :, MARKET_WINDOW], 6),
+        np.round(whole[0, :, MARKET_WINDOWS].max(axis=1), 6),
     )
 
 

@@ -119,8 +119,8 @@ class AlertEvent:
 class ToldAlert:
     """An alert as its messages need it.
 
-    `peak` is the payload with the highest score told so far, `words` made the verdicts, by story; `stands_for` are the series whose alerts a market-wide one
-    holds back.
+    `peak` is the payload with the highest score told so far, `words` made the verdicts, by story;
+    `stands_for` are the series whose alerts are folded into it: stored, and told by themselves once they have news.
     """
 
     id: int

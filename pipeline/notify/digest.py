@@ -139,7 +139,7 @@ def _fate(row: Mapping[str, Any]) -> list[str]:
     said = [
         f"acknowledged by {clean(row.get('acknowledged_by'), 60)}" if row.get("acknowledged_by") else "",
         "silenced" if row.get("silenced") else "",
-        "left to the market-wide alert" if row.get("inhibited") else "",
+        "told with another alert" if row.get("inhibited") else "",
         f"{row['useful']} × useful" if row.get("useful") else "",
         f"{row['noise']} × noise" if row.get("noise") else "",
     ]

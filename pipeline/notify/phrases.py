@@ -10,7 +10,7 @@ from pipeline.types import NotificationKind
 
 # Below it nobody can say that a level moved; the market-wide factor is then not worth a line.
 MARKET_FACTOR_TOLD = 1.05
-# Series named of those that a market-wide alert stands for.
+# Series named of those that an alert stands for.
 STANDS_FOR = 5
 CAUSES = {
     "new_feed": "a new feed joined in these hours",
@@ -26,7 +26,7 @@ EVENTS = {
     "acknowledge": "acknowledged by {actor}",
     "silence": "silenced by {actor}",
     "unsilence": "silence ended",
-    "inhibit": "left to the market-wide alert",
+    "inhibit": "told with another alert",
     "resolve": "resolved",
     "test": "test sent by {actor}",
 }

@@ -88,7 +88,7 @@ comment on column analytics.alerts.told is 'True: receivers were told.';
 comment on column analytics.alerts.silenced is 'True: a silence held its notifications back.';
 comment on column analytics.alerts.reopened is 'How often it was reopened within 12 h of resolving.';
 comment on column analytics.alerts.cause is 'Named when it is not news: new_feed, model_promotion, backfill, one_source.';
-comment on column analytics.alerts.inhibited_by is 'The market-wide alert that stands for it.';
+comment on column analytics.alerts.inhibited_by is 'The alert that stands for it: it told most of its negative stories, or is market-wide.';
 comment on column analytics.alerts.useful is 'People who called it useful.';
 comment on column analytics.alerts.noise is 'People who called it noise.';
 comment on column analytics.alerts.model_version is 'Champion when it opened.';

@@ -22,7 +22,7 @@ from pipeline.detect.baseline import (
     usual_in_windows,
 )
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
-from pipeline.detect.course import evaluate_counts, walk
+from pipeline.detect.course import evaluate_counts, market_alerts, walk
 from pipeline.detect.coverage import coverage_before, due_ticks, feed_weights
 from pipeline.detect.night import pack, read_night
 from pipeline.detect.rules import Rule
@@ -171,6 +171,25 @@ def test_a_planted_spike_is_found_and_nothing_else() -> None:
     told = [m for m in walk(evaluated) if m.change.kind == "open" and m.tick > 14 * TICKS_PER_DAY]
     assert [m.series for m in told] == [2]
     assert counts().ticks - 60 <= told[0].tick < counts().ticks - 40
+
+
+def test_a_bad_day_of_everybody_is_one_alert() -> None:
+    rng = np.random.default_rng(8)
+    shape = (60, 30 * TICKS_PER_DAY)
+    usual = rng.uniform(0.1, 0.8, (60, 1))
+    bad = np.ones((1, shape[1]))
+    bad[0, -200:-160] = 3.0
+    negative = rng.poisson(0.25 * usual * bad * rng.uniform(0.8, 1.2, (60, 1)), shape).astype(float)
+    other = rng.poisson(0.75 * usual, shape).astype(float)
+    day = Counts(MONDAY, tuple(map(str, range(60))), negative, other, np.ones(shape), np.zeros(shape))
+    evaluated = evaluate_counts(day, everyone([Rule()] * 60), count_only=False)
+    opened = np.flatnonzero(market_alerts(evaluated, Rule()))
+    opened = opened[opened >= 14 * TICKS_PER_DAY]  # a market that is not known yet is no market
+    start = day.ticks - 200
+    assert start <= opened[0] <= start + 8  # two hours
+    assert start + 40 <= opened[-1] <= start + 40 + 4 * 12
+    told = [m for m in walk(evaluated) if m.change.kind == "open" and m.tick >= start]
+    assert len([m for m in told if m.change.severity == "critical"]) <= 1
 
 
 @pytest.mark.parametrize("seed", [3, 4, 5])
