@@ -5,7 +5,7 @@ that each company was mentioned with lately.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -132,21 +132,23 @@ class _Begun:
 
     def add(self, n: int) -> None:
         reading = self._readings[n]
-        for band, key in reading.bands.items():
-            (self._titles if band == TITLE_BAND else self._bands).add(key, n)
+        self._bands.add(_near_keys(reading), n)
+        if TITLE_BAND in reading.bands:
+            self._titles.add((reading.bands[TITLE_BAND],), n)
         if reading.url_key:
-            self._urls.add(reading.url_key, n)
+            self._urls.add((reading.url_key,), n)
 
     def candidates(self, reading: Reading) -> list[Candidate]:
         """The most promising of the batch: by link, then by title, then by common bands."""
         common: dict[int, int] = {}
-        for band, key in reading.bands.items():
-            index, weight = (self._titles, _TITLE_WEIGHT) if band == TITLE_BAND else (self._bands, 1)
-            for n in index.find(key):
-                common[n] = common.get(n, 0) + weight
-        for n in self._urls.find(reading.url_key or b""):
-            common[n] = common.get(n, 0) + _URL_WEIGHT
-        best = sorted(common.items(), key=lambda found: -found[1])[:CANDIDATE_LIMIT] if common else ()
+        self._bands.count(_near_keys(reading), 1, common)
+        if TITLE_BAND in reading.bands:
+            self._titles.count((reading.bands[TITLE_BAND],), _TITLE_WEIGHT, common)
+        if reading.url_key:
+            self._urls.count((reading.url_key,), _URL_WEIGHT, common)
+        if not common:
+            return []
+        best = sorted(common.items(), key=lambda found: -found[1])[:CANDIDATE_LIMIT]
         return [
             Candidate(-n - 1, _road(weight), self._readings[n].fingerprint, self._readings[n].available_at)
             for n, weight in best
@@ -154,21 +156,29 @@ class _Begun:
 
 
 class _Index(Generic[Key]):
-    """Which articles hold a key, of many only the last. Nearly every key has one: the others are kept apart."""
+    """Which articles hold a key, of many the first and the last ones. Nearly every key has one: the others are kept apart."""
 
     def __init__(self) -> None:
         self._first: dict[Key, int] = {}
         self._later: dict[Key, list[int]] = {}
 
-    def add(self, key: Key, n: int) -> None:
-        if self._first.setdefault(key, n) != n:
-            self._later.setdefault(key, []).append(n)
+    def add(self, keys: Iterable[Key], n: int) -> None:
+        put, later = self._first.setdefault, self._later
+        for key in keys:
+            if put(key, n) != n:
+                later.setdefault(key, []).append(n)
 
-    def find(self, key: Key) -> Sequence[int]:
-        first = self._first.get(key)
-        if first is None:
-            return ()
-        return (first, *self._later.get(key, ())[-CANDIDATE_LIMIT:])
+    def count(self, keys: Iterable[Key], weight: int, common: dict[int, int]) -> None:
+        """Add `weight` to each article for each of the keys that it holds."""
+        first = self._first
+        for key in [key for key in keys if key in first]:
+            for n in (first[key], *self._later.get(key, ())[-CANDIDATE_LIMIT:]):
+                common[n] = common.get(n, 0) + weight
+
+
+def _near_keys(reading: Reading) -> list[int]:
+    """The MinHash keys of an article; those of two bands are never equal but by chance, and what they find is verified."""
+    return [key for band, key in reading.bands.items() if band != TITLE_BAND]
 
 
 # A shared title outweighs all 16 bands, a shared link the title too.

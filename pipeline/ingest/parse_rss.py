@@ -100,8 +100,10 @@ def parse_rss(body: bytes, headers: Mapping[str, str]) -> ParsedFeed | None:
 def _encoding_warnings(body: bytes, headers: Mapping[str, str]) -> tuple[str, ...] | None:
     """What feedparser warns of for a document that is UTF-8 by all accounts; None where accounts differ."""
     head = _HEAD.match(body)
-    declared = (head[1] or b"").lower() if head else b"?"
-    if declared not in (b"", b"utf-8") or body[:1] in b" \t\r\n" or b"\x00" in body[:16]:
+    declared = (head[1] or b"").lower() if head else b""
+    if not head or declared not in (b"", b"utf-8") or body[:1] in b" \t\r\n":
+        return None
+    if body[head.end() :].lstrip()[:1] != b"<" or b"\x00" in body[:16]:  # UTF-16, UTF-32, EBCDIC
         return None
     if not headers:
         return ()

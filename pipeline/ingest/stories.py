@@ -153,7 +153,9 @@ def numbers(text: str) -> frozenset[str]:
     """Numbers of a text in one spelling (`1.2bn`, `1,200 mln` and `1200 million` are the same); no years, no clocks."""
     if not _DIGIT.search(text):
         return frozenset()
-    return frozenset(_normal(match) for match in _NUMBER.finditer(_CLOCK_OR_YEAR.sub(" ", text)))
+    if ":" in text or "19" in text or "20" in text:
+        text = _CLOCK_OR_YEAR.sub(" ", text)
+    return frozenset(_normal(match) for match in _NUMBER.finditer(text))
 
 
 def choose(article: Fingerprint, available_at: datetime, candidates: Sequence[Candidate]) -> Candidate | None:

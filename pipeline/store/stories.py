@@ -18,7 +18,7 @@ from pipeline.store.engine import sql
 # Two runs that group at once would each begin a story with their copy of it; grouping is short, so they take turns.
 GROUPING_LOCK = 0x5708155
 # Rows read per band: a template used by thousands of articles must not cost more than this.
-BAND_LIMIT = 16
+BAND_LIMIT = 8
 ROADS = ("url", "title", "near_copy")
 # 16 MinHash bands and the folded title.
 BAND_COUNT = 17
