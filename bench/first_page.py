@@ -32,7 +32,6 @@ from pipeline.store.engine import Engine, create_engine
 from pipeline.store.server import Server
 
 TARGET_S, TARGET_KB = 1.0, 300
-DRAWN = "document.querySelectorAll('.chart canvas').length == 2"
 
 
 def main() -> None:
@@ -79,20 +78,17 @@ def look(address: str) -> dict[str, float]:
     """Seconds and bytes of one visit with an empty cache."""
     from playwright.sync_api import sync_playwright
 
-    sizes: dict[str, int] = {}
-
-    def weigh(response: Any) -> None:
-        sizes[response.url] = response.request.sizes()["responseBodySize"]
-
+    came: list[Any] = []
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 850})
-        page.on("requestfinished", lambda request: weigh(request.response()))
+        page.on("requestfinished", lambda request: came.append(request))
         page.goto(address, wait_until="commit")
-        page.wait_for_function(DRAWN, polling="raf")
+        page.locator(".chart canvas").nth(1).wait_for(state="attached")
         drawn = page.evaluate("performance.now()") / 1000
         page.wait_for_load_state("networkidle")
         load = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
+        sizes = {request.url: request.sizes()["responseBodySize"] for request in came}
         browser.close()
     ours = sum(size for url, size in sizes.items() if "uplot" not in url)
     return {"load": load, "drawn": drawn, "kb": ours / 1000, "kb_all": sum(sizes.values()) / 1000}
