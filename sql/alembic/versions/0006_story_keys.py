@@ -1,10 +1,10 @@
-"""Executes sql/migrations/0007_story_keys.sql."""
+"""Executes sql/migrations/0006_story_keys.sql."""
 
 from alembic import op
 
 from pipeline.store.migrate import run_migration
 
-revision = "0007"
+revision = "0006"
 down_revision = "0005"
 
 

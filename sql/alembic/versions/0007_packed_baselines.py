@@ -1,11 +1,11 @@
-"""Executes sql/migrations/0010_story_words.sql."""
+"""Executes sql/migrations/0007_packed_baselines.sql."""
 
 from alembic import op
 
 from pipeline.store.migrate import run_migration
 
-revision = "0010"
-down_revision = "0008"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""Executes sql/migrations/0008_packed_baselines.sql."""
+"""Executes sql/migrations/0008_story_words.sql."""
 
 from alembic import op
 
