@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from detect_world import BAD, COMPANIES, FINE, NOW, ROUTES, World, found
 from sqlalchemy.engine import Engine
 
@@ -66,6 +67,8 @@ def troubled_days(world: World) -> None:
                     world._story(connection, at, bank, BAD, topic="corporate_debt")
 
 
+# two runs per kill, each several seconds where others use the cores
+@pytest.mark.timeout(300 + 20 * KILLS)
 def test_killed_at_random_points(server: Server, engine: Engine, database_url: str) -> None:
     rules, chance = parse_rules(ROUTES), random.Random(20261123)
     world = World(engine)
