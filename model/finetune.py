@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import random
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -74,7 +75,13 @@ def read_split(sources: Sequence[Source], config: TrainConfig) -> Split:
             f"{len(examples)} examples are too few to split off {config.dev_share:.0%} for development"
         )
     refuse_leak((e.text for e in train), [e.text for e in dev], threshold=0.95)
-    return Split(train, dev)
+    return Split(train, thin(dev, config.seed) if config.start else dev)
+
+
+def thin(dev: Sequence[Example], seed: int) -> list[Example]:
+    """Of a source that is rehearsed in part, the same part to judge on: temperatures are for the texts that come in."""
+    rng = random.Random(seed)
+    return [e for e in dev if rng.random() < e.weight]
 
 
 def finetune(

@@ -12,7 +12,8 @@ from model_rows import make_chinese_rows, make_rows, write_rows
 from model.data import Source
 from model.encoders import load_model
 from model.errors import DataError, LicenceError, TrainingError
-from model.finetune import finetune, make_trainer, read_split, start_network
+from model.example import Example
+from model.finetune import finetune, make_trainer, read_split, start_network, thin
 from model.inference import Classifier
 from model.recipe import change, count_rows, own_texts, rehearsal, retrain_recipe
 from model.registry import load_manifest
@@ -157,6 +158,15 @@ def test_a_retrain_replays_our_own_texts(tmp_path, tiny_model):
     written = sum(count_rows(s.path) for s in own_texts())
     replayed = {n: rehearsal(n)[0].weight * written for n in (3, 1000, 10 * written)}
     assert list(replayed.values()) == [pytest.approx(600), pytest.approx(1000), pytest.approx(written)]
+
+
+def test_what_is_rehearsed_in_part_is_judged_on_in_part():
+    dev = [Example(f"label {n}", "neutral") for n in range(40)]
+    dev += [Example(f"own {n}", "neutral", weight=0.15) for n in range(400)]
+    kept = thin(dev, seed=1)
+    assert kept[:40] == dev[:40]
+    assert 30 < len(kept) - 40 < 90
+    assert thin(dev, seed=1) == kept
 
 
 def test_two_processes_train_one_model(tiny_base, tiny_source, tmp_path):
