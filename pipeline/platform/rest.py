@@ -108,7 +108,9 @@ class AirflowClient:
             return str(self._send("POST", "/auth/token", self._login)["access_token"])
         except Refused as error:
             hint = "another Airflow may have taken the port: stop it, or set UNDERTOW_AIRFLOW_PORT; then `make up`"
-            raise PlatformError(f"the server at {self.url} does not know our login: {error.message}", hint) from None
+            raise PlatformError(
+                f"the server at {self.url} does not know our login: {error.message}", hint
+            ) from None
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}

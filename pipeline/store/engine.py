@@ -68,7 +68,9 @@ def database_errors(engine: Engine) -> Iterator[None]:
         yield
     except OperationalError as error:
         where = engine.url.render_as_string(hide_password=True)
-        said = [line for line in str(error.orig).strip().splitlines() if not line.startswith("\t")]  # no hints
+        said = [
+            line for line in str(error.orig).strip().splitlines() if not line.startswith("\t")
+        ]  # no hints
         detail = redact(said[-1] if said else "no answer")
         if "password authentication failed" in detail or ("role" in detail and "does not exist" in detail):
             raise WrongCredentials(
