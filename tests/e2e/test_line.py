@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -120,16 +120,18 @@ def test_status_says_that_all_is_well(played: Played) -> None:
     assert {name for name, succeeded, _ in found.dags if succeeded} >= set(demo.CHAIN)
 
 
+def listening_addresses(process: psutil.Process) -> list[str]:
+    with suppress(psutil.NoSuchProcess):  # a task that ended since it was listed
+        return [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    return []
+
+
 def test_every_process_listens_on_loopback_only(played: Played) -> None:
     pids = [state.pid for state in played.services.states()] + [played.services.server.pid()]
-    listening = [
-        connection.laddr.ip
-        for pid in pids
-        if pid
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
+    processes = [
+        p for pid in pids if pid for p in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     ]
+    listening = [address for process in processes for address in listening_addresses(process)]
     assert listening
     assert set(listening) == {"127.0.0.1"}
 

@@ -9,10 +9,20 @@ from pipeline.notify.words import MOST_WORDS, mark, weighty
 
 
 def test_only_what_pulled_towards_negative_and_pulled_hard_is_shown() -> None:
-    pulls = [("wins", 0.4), ("probe", -0.5), (",", -0.4), ("into", -0.02), ("fraud", -0.2), ("probe", -0.5)]
+    pulls = [
+        ("wins", 0.4),
+        ("probe", -0.5),
+        (",", -0.4),
+        ("into", -0.05),
+        ("61", -0.5),
+        ("it", -0.5),
+        ("fraud", -0.2),
+        ("probe", -0.5),
+    ]
     assert weighty(pulls) == ["probe", "fraud"]
     assert weighty([("record", 0.3), ("profit", 0.2)]) == []
-    assert len(weighty([(f"w{n}", -0.5) for n in range(20)])) == MOST_WORDS
+    assert weighty([("selloff", -0.01)]) == []
+    assert len(weighty([(f"bad{n}", -0.5) for n in range(20)])) == MOST_WORDS
 
 
 def test_marks_cover_whole_words_and_lose_nothing() -> None:
