@@ -121,7 +121,8 @@ def test_status_says_that_all_is_well(played: Played) -> None:
 
 
 def listening_addresses(process: psutil.Process) -> list[str]:
-    with suppress(psutil.NoSuchProcess):  # a task that ended since it was listed
+    # A task may have ended since it was listed, and while it runs Airflow hides it from its own user.
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         return [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
     return []
 
