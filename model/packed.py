@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from model.hardware import cpu_has_bf16
 
-#: Rows that oneDNN lays the weights out for; other numbers of rows work too (256 to 2,048 within 4 %).
+#: Rows that oneDNN lays the weights out for; other numbers of rows work too (256 to 2,048 within a tenth).
 _ROWS: Final = 1024
-#: Tokens per forward pass: without padding larger batches only save calls (2,048 takes 5 % more time, 8,192 2 % less,
+#: Tokens per forward pass: without padding larger batches only save calls (2,048 takes 3 % more time, 8,192 6 % less,
 #: and its attention would hold 200 MB on long texts). Rerun bench/score.py after a change.
 PACKED_TOKENS: Final = 4096
 

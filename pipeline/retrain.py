@@ -55,10 +55,8 @@ def prepare(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[
         seen = retrainings.trained_until(connection, before=run_key)
         labels = retrainings.read_label_rows(connection)
         articles = merge_labels(labels)
-        frozen = choose_frozen(articles, seen)
-        retrainings.freeze(connection, frozen, as_of)
-        near = learn.mark_near_copies(articles, frozen)
-        dataset = make_dataset(articles, frozen, seen, near)
+        retrainings.freeze(connection, frozen := choose_frozen(articles, seen), as_of)
+        dataset = make_dataset(articles, frozen, seen, learn.mark_near_copies(articles, frozen))
         learn.write_dataset(files, dataset)
         data = {
             "last_label": max((label.label_id for label in labels), default=0),
@@ -69,8 +67,8 @@ def prepare(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[
             "frozen_now": len(frozen),
             "left_out": dict(dataset.left_out),
         }
-        new_labels = sum(label.label_id > seen for label in labels)
-        retrainings.update_retraining(connection, run_key, label_count=new_labels, data=data)
+        new = sum(label.label_id > seen for label in labels)
+        retrainings.update_retraining(connection, run_key, label_count=new, data=data)
     return data
 
 

@@ -97,7 +97,6 @@ def train_challenger(
     """
     from model.errors import TrainingError
     from model.finetune import finetune
-    from model.hardware import pick_device
     from model.recipe import RETRAIN, count_rows, label_source, own_texts, rehearsal
     from model.training import TrainConfig
 
@@ -108,9 +107,7 @@ def train_challenger(
     if files.old.stat().st_size:
         weight = replay_weight if start else 1.0
         sources.append(replace(label_source(files.old), name="labels_before", weight=weight))
-    # by its own name: transformers takes "auto" with bf16 for a GPU that is missing
-    on = pick_device(device).type
-    arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": on}
+    arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": device}
     arguments["command"] = f"undertow retrain --run-key {files.folder.name}"
     try:
         result = finetune(config, sources, out, **arguments)
@@ -132,16 +129,15 @@ def adapt_encoder(
 ) -> dict[str, Any]:
     """Lets the encoder read unlabelled texts (masked words), oldest first; writes `files.adapted`."""
     from model.data import Source
-    from model.hardware import pick_device
     from model.pretrain import pretrain
     from model.training import TrainConfig
 
     _write_lines(files.texts, [{"text": text} for text in texts])
     source = Source("news", files.texts, "internal", "articles of this installation, without labels")
     config = TrainConfig(base=base, start=str(start or ""), epochs=1, learning_rate=5e-5, tracking=())
-    work, on = files.folder / "work_adapt", pick_device(device).type
+    work = files.folder / "work_adapt"
     result = pretrain(
-        config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=on
+        config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=device
     )
     shutil.rmtree(work, ignore_errors=True)
     return {"texts": result.texts, "loss_before": result.loss_before, "loss_after": result.loss_after}

@@ -1,6 +1,7 @@
 """Finds the words that made the stories of waiting alerts bad news, before the alerts are told.
 
-An alert goes out without them rather than late or not at all: whatever fails here is logged and tried at the next run.
+An alert goes out without them rather than late or not at all: what fails here is logged, and tried
+again at the next run for what is not sent by then.
 """
 
 from __future__ import annotations
