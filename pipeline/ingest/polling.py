@@ -24,6 +24,7 @@ from pipeline.ingest.links import host_of
 from pipeline.ingest.outcome import Outcome, decide, egress_is_down, excuse, is_network_error, needs_parsing
 from pipeline.ingest.parse_pool import ParsePool
 from pipeline.store import articles, feeds
+from pipeline.store.stories import any_ungrouped
 from pipeline.types import Report
 
 if TYPE_CHECKING:
@@ -112,7 +113,11 @@ class Polling:
 
     def group(self) -> None:
         """Group what waits, while others of the run are still fetched and parsed."""
-        self.memory = self.memory or open_memory(self.engine)
+        if self.memory is None:
+            with self.engine.connect() as connection:
+                if not any_ungrouped(connection):
+                    return  # nothing is new: spare the watch list's automaton
+            self.memory = open_memory(self.engine)
         group_waiting(self.engine, self.memory, self.grouped)
 
     async def _poll_host(

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Row
 
 from pipeline.ingest.mentions import Mention
 from pipeline.ingest.stories import CANDIDATE_LIMIT, WINDOW
-from pipeline.store.engine import sql
+from pipeline.store.engine import numbers, sql
 
 # Two runs that group at once would each begin a story with their copy of it; grouping is short, so they take turns.
 GROUPING_LOCK = 0x5708155
@@ -81,6 +81,11 @@ def ungrouped(connection: Connection, limit: int) -> list[Waiting]:
     return [Waiting(id_, source, _bytes(url_key), *rest) for id_, source, url_key, *rest in rows]
 
 
+def any_ungrouped(connection: Connection) -> bool:
+    """Whether an article waits for a story."""
+    return bool(ungrouped(connection, 1))
+
+
 def candidates(
     connection: Connection, wanted: Sequence[Keys], window: timedelta = WINDOW
 ) -> list[list[FoundStory]]:
@@ -88,7 +93,7 @@ def candidates(
     links = [(n, keys.url_key) for n, keys in enumerate(wanted) if keys.url_key]
     parameters = {
         "at": [keys.available_at for keys in wanted],
-        "hashes": [keys.bands.get(band) for keys in wanted for band in range(BAND_COUNT)],
+        "hashes": numbers(keys.bands.get(band) for keys in wanted for band in range(BAND_COUNT)),
         "band_count": BAND_COUNT,
         **_columns(("url_n", "url_key"), links),
         "window": window,
@@ -128,7 +133,7 @@ def insert_stories(connection: Connection, stories: Sequence[NewStory]) -> None:
     connection.execute(
         sql("stories_insert_keys"),
         {
-            "hashes": [story.bands.get(band) for story in stories for band in range(BAND_COUNT)],
+            "hashes": numbers(story.bands.get(band) for story in stories for band in range(BAND_COUNT)),
             "band_count": BAND_COUNT,
             "story_id": [story.id for story in stories],
             "seen_at": [story.article.available_at for story in stories],

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from detect_world import BAD, COMPANIES, FINE, NOW, ROUTES, World, found
+from forker import Forker
 from sqlalchemy.engine import Engine
 
 from pipeline.detect.course import walk
@@ -28,27 +26,12 @@ TICK = timedelta(minutes=15)
 TICKS = 12 + 2 * KILLS
 
 
-class Child:
+class Child(Forker):
     """The process that forks runs of detect."""
-
-    def __init__(self, url: str) -> None:
-        script = str(Path(__file__).with_name("detect_child.py"))
-        self.process = subprocess.Popen(
-            [sys.executable, script, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
 
     def run(self, as_of: datetime, kill_after: float = 0.0) -> str:
         """How the run ended; killed after so many seconds if it has not ended by then."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{as_of.isoformat()} {kill_after}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-    def stop(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
+        return self.ask(f"{as_of.isoformat()} {kill_after}")
 
 
 def troubled_days(world: World) -> None:
@@ -78,7 +61,7 @@ def test_killed_at_random_points(server: Server, engine: Engine, database_url: s
     server.copy_database(str(engine.url.database), undisturbed)
     end = NOW + TICK * TICKS
 
-    child = Child(database_url)
+    child = Child("detect_child.py", database_url)
     child.run(NOW)
     began, as_of = time.monotonic(), NOW + TICK
     child.run(as_of)

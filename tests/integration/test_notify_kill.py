@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+from forker import Forker
 from notify_sinks import MailSink, SlackSink
 from notify_world import make_world
 from sqlalchemy.engine import Engine
@@ -32,31 +31,6 @@ KILLS = int(os.environ.get("NOTIFY_KILLS", "10"))
 EPISODES = 2 * KILLS
 
 
-class Child:
-    """The process that forks runs of notify."""
-
-    def __init__(self, *arguments: str) -> None:
-        script = str(Path(__file__).with_name("notify_child.py"))
-        self.process = subprocess.Popen(
-            [sys.executable, script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def start(self) -> int:
-        assert self.process.stdin is not None
-        self.process.stdin.write("run\n")
-        self.process.stdin.flush()
-        return int(self.read())
-
-    def read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def stop(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
-
-
 def test_killed_at_random_points(engine: Engine, database_url: str, tmp_path: Path) -> None:
     chance = random.Random(20260914)
     with MailSink() as mail, SlackSink() as slack:
@@ -73,17 +47,21 @@ def test_killed_at_random_points(engine: Engine, database_url: str, tmp_path: Pa
         def arrived() -> int:
             return len(mail.mails) + len(slack.messages)
 
-        child = Child(database_url, str(tmp_path), str(mail.port), slack.api_url)
+        child = Forker("notify_child.py", database_url, str(tmp_path), str(mail.port), slack.api_url)
         ends: Counter[str] = Counter()
         for _ in range(KILLS):
-            pid, target, deadline = child.start(), arrived() + chance.randint(0, 4), time.monotonic() + 30
+            pid, target, deadline = (
+                int(child.ask("run")),
+                arrived() + chance.randint(0, 4),
+                time.monotonic() + 30,
+            )
             while arrived() < target and time.monotonic() < deadline:
                 time.sleep(0.001)
             time.sleep(chance.uniform(0, 0.06))
             os.kill(pid, signal.SIGKILL)
             ends[child.read()] += 1
         before_end = arrived()
-        child.start()
+        child.ask("run")
         assert child.read() == "exit 0"
         child.stop()
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forker import Forker
 from learning import champion_of, crown, give_labels, make_champion, make_line, one, row_of
 
 from model.registry import verify
@@ -31,28 +30,12 @@ MOMENTS = [
 ]
 
 
-class Child:
+class Child(Forker):
     """The process that forks retrainings."""
-
-    def __init__(self, *arguments: str) -> None:
-        script = str(Path(__file__).with_name("retrain_child.py"))
-        self.process = subprocess.Popen(
-            [sys.executable, script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def start(self) -> int:
-        assert self.process.stdin is not None
-        self.process.stdin.write("run\n")
-        self.process.stdin.flush()
-        return int(self.read())
-
-    def read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
 
     def kill_after(self, step: str, seconds: float) -> str:
         """Starts a run and kills it so long after `step` has begun; how it ended, which may be before that."""
-        pid = self.start()
+        pid = int(self.ask("run"))
         while (said := self.read()) not in (step, "killed") and not said.startswith("exit"):
             pass
         if said != step:
@@ -70,11 +53,9 @@ class Child:
 @pytest.fixture
 def child(database_url: str, tmp_path: Path) -> Iterator[Child]:
     champion = make_champion(tmp_path)
-    child = Child(database_url, str(tmp_path / "home"), str(champion))
+    child = Child("retrain_child.py", database_url, str(tmp_path / "home"), str(champion))
     yield child
-    assert child.process.stdin is not None
-    child.process.stdin.close()
-    child.process.wait(30)
+    child.stop()
 
 
 def check_champion(line: run.Line, first: str) -> None:
@@ -100,7 +81,7 @@ def test_killed_at_random_points(engine, database_url, tmp_path, child):
         check_champion(line, first)
     assert killed >= len(MOMENTS) - 2, "the kills came too late to say anything"
 
-    child.start()
+    child.ask("run")
     assert child.end() == "exit 0"
     row = row_of(line)
     assert row.state == "promoted", row.reasons
