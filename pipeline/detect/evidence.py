@@ -31,7 +31,7 @@ BACKLOG_STORIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The window that fired, and the versions it depended on."""
+    """The window that fired, and the versions it depended on. `market_factor`: None where it was not kept."""
 
     tick_at: datetime
     window_hours: int
@@ -42,7 +42,7 @@ class Figures:
     p: float
     score: float
     share_usual: float
-    market_factor: float
+    market_factor: float | None
     baseline_date: str
     rule_version: str
     model_version: str
@@ -67,9 +67,12 @@ def build_evidence(
     carriers: Sequence[Mapping[str, Any]],
     chart: Sequence[Mapping[str, Any]],
     cause: Cause | None,
-    reconsider: Reconsider,
+    reconsider: Reconsider | None,
 ) -> dict[str, Any]:
-    """The card that messages, desk and history show; JSON-able, times as ISO 8601."""
+    """The card that messages, desk and history show; JSON-able, times as ISO 8601.
+
+    Without `reconsider` (a window of the past) it does not say what would have fired without some stories.
+    """
     negative = [s for s in stories if s["sentiment"] == "negative"]
     stories_in_window = figures.negative + figures.other
     return {
@@ -91,15 +94,15 @@ def build_evidence(
         "baseline_date": figures.baseline_date,
         "rule_version": figures.rule_version,
         "model_version": figures.model_version,
-        "market_factor": _short(figures.market_factor),
+        "market_factor": None if figures.market_factor is None else _short(figures.market_factor),
         "cause": cause,
         "carried_by": [
             {"kind": c["kind"], "key": c["key"], "title": c["title"], "negative": int(c["negative"])}
             for c in carriers
             if c["kind"] != "all" and c["negative"] > len(negative) / 4
         ][:MOST_CARRIERS],
-        "without_largest_story": _without_story(figures, negative, reconsider),
-        "without_largest_source": _without_source(figures, stories, reconsider),
+        "without_largest_story": _without_story(figures, negative, reconsider) if reconsider else None,
+        "without_largest_source": _without_source(figures, stories, reconsider) if reconsider else None,
         "stories": _top(negative),
         "chart": list(chart),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,15 @@ from pipeline.detect.alerts import (
     to_memory,
 )
 from pipeline.detect.cover import Shared, Standing, carriers, carries_on
-from pipeline.detect.evidence import CHART_HOURS, Around, Figures, build_evidence, chart_points, name_cause
+from pipeline.detect.evidence import (
+    CHART_HOURS,
+    Around,
+    Figures,
+    Reconsider,
+    build_evidence,
+    chart_points,
+    name_cause,
+)
 from pipeline.detect.rules import Rules
 from pipeline.detect.scene import Scene
 from pipeline.detect.tick import Findings, follow, market_wide, reconsider, window_hours
@@ -25,6 +33,7 @@ from pipeline.notify.routes import route
 from pipeline.store import alerts, notifications
 from pipeline.store.engine import Connection
 from pipeline.store.models import StoredModel
+from pipeline.store.spikes import read_height
 from pipeline.types import Severity
 
 
@@ -205,6 +214,8 @@ class _Teller:
 
     def _tell_end(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         series = self.at.scene.series[i]
+        evidence = self._evidence_at_height(i, change)
+        alerts.set_height(self.connection, alert_id, evidence)
         told = notifications.told_receivers(self.connection, alert_id)
         silenced = any(s.covers(series.kind, series.key, self.at.tick_at) for s in self.silences)
         if change.tell and told and not silenced:
@@ -217,8 +228,6 @@ class _Teller:
                 told=told,
                 resolved=True,
             )
-            cause = self.stored[i].cause if i in self.stored else None
-            evidence = self._evidence(i, change, self._stories(i), cause)  # type: ignore[arg-type]
             self._write(alert_id, event_id, change, deliveries, evidence)
         self.standing.pop(i, None)
 
@@ -255,9 +264,11 @@ class _Teller:
         return carriers(kind, severity, bad, others, [Shared(*row) for row in rows])
 
     def _stories(self, i: int) -> list[dict[str, Any]]:
-        hours = window_hours(self.at.findings, i)
-        start = self.at.tick_at - timedelta(hours=hours)
-        return alerts.read_stories(self.connection, self.at.scene.series[i].id, start, self.at.tick_at)
+        return self._stories_before(i, self.at.tick_at, window_hours(self.at.findings, i))
+
+    def _stories_before(self, i: int, end: datetime, hours: int) -> list[dict[str, Any]]:
+        start = end - timedelta(hours=hours)
+        return alerts.read_stories(self.connection, self.at.scene.series[i].id, start, end)
 
     def _cause(self, i: int, stories: Sequence[dict[str, Any]]) -> Cause | None:
         rule = self.at.scene.crowd.rules[i]
@@ -275,24 +286,61 @@ class _Teller:
     def _evidence(
         self, i: int, change: Change, stories: Sequence[dict[str, Any]], cause: Cause | None
     ) -> dict[str, Any]:
-        scene, findings, tick_at = self.at.scene, self.at.findings, self.at.tick_at
-        series = scene.series[i]
+        scene, findings = self.at.scene, self.at.findings
+        return self._card(
+            i,
+            change,
+            self._figures(i),
+            stories,
+            cause,
+            lambda k, m, copies: reconsider(findings, scene.baseline, scene.crowd, i, k, m, copies),
+        )
+
+    def _evidence_at_height(self, i: int, change: Change) -> dict[str, Any]:
+        """Evidence for the end of an alert: of its highest tick, with the chart up to now."""
+        stored = self.stored[i]
+        begun = from_memory(stored.memory).pending_at
+        height = read_height(self.connection, stored.series_id, begun, self.at.tick_at)
+        cause: Any = stored.cause
+        if height is None:
+            return self._evidence(i, change, self._stories(i), cause)
+        at, seen = height
+        figures = replace(
+            self._figures(i),
+            tick_at=at,
+            window_hours=seen.window_hours,
+            negative=seen.negative,
+            other=seen.other,
+            expected=seen.expected,
+            variance=seen.variance,
+            p=seen.p,
+            score=seen.score,
+            market_factor=None,
+        )
+        return self._card(i, change, figures, self._stories_before(i, at, seen.window_hours), cause, None)
+
+    def _card(
+        self,
+        i: int,
+        change: Change,
+        figures: Figures,
+        stories: Sequence[dict[str, Any]],
+        cause: Cause | None,
+        again: Reconsider | None,
+    ) -> dict[str, Any]:
+        series, tick_at = self.at.scene.series[i], self.at.tick_at
         bad = [s["story_id"] for s in stories if s["sentiment"] == "negative"]
         chart_start = tick_at - timedelta(hours=CHART_HOURS + 1)
+        chart = alerts.read_chart(self.connection, series.id, chart_start, tick_at)
         return build_evidence(
             series,
             change.severity,
-            self._figures(i),
+            figures,
             stories,
             alerts.read_carriers(self.connection, series.id, bad) if bad else [],
-            chart_points(
-                scene.baseline,
-                i,
-                tick_at - timedelta(seconds=1),
-                alerts.read_chart(self.connection, series.id, chart_start, tick_at),
-            ),
+            chart_points(self.at.scene.baseline, i, tick_at - timedelta(seconds=1), chart),
             cause,
-            lambda k, m, copies: reconsider(findings, scene.baseline, scene.crowd, i, k, m, copies),
+            again,
         )
 
     def _figures(self, i: int) -> Figures:

@@ -119,7 +119,7 @@ class AlertEvent:
 class ToldAlert:
     """An alert as its messages need it.
 
-    `peak` is the payload with the highest score told so far, `words` made the verdicts, by story;
+    `peak` is the payload with the highest score so far (that of a resolve is its height), `words` made the verdicts, by story;
     `stands_for` are the series whose alerts are folded into it: stored, and told by themselves once they have news.
     """
 

@@ -160,10 +160,10 @@ def _stands_for(titles: Sequence[str]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`23 negative stories`, `1 story`, `1,204 articles`."""
+    """`23 negative stories`, `1 story`, `1,204 articles`, `2 days`."""
     if number == 1:
         return f"1 {noun}"
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
     return f"{number:,} {plural}"
 
 

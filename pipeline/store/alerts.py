@@ -118,6 +118,17 @@ def set_circumstances(
     connection.execute(sql("alerts_circumstances"), parameters)
 
 
+def set_height(connection: Connection, alert_id: int, evidence: Mapping[str, Any]) -> None:
+    """Keep the evidence of an alert's highest tick, where it was higher than what was shown of it."""
+    connection.execute(
+        sa.text(
+            "update alerts set evidence = cast(:evidence as jsonb) where id = :id"
+            " and coalesce(cast(evidence ->> 'score' as double precision), -1) < :score"
+        ),
+        {"id": alert_id, "score": evidence["score"], "evidence": json.dumps(dict(evidence))},
+    )
+
+
 def add_event(
     connection: Connection,
     alert_id: int,

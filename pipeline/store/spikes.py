@@ -106,6 +106,21 @@ def save_tick(
     )
 
 
+def read_height(
+    connection: Connection, series_id: int, start: datetime, end: datetime
+) -> tuple[datetime, Evaluation] | None:
+    """The tick in [start, end] with the highest score of a series, the first of several, and what it found."""
+    row = connection.execute(
+        sa.text(
+            "select tick_at, series_id, window_hours, negative, other, expected, variance, p, score, state"
+            " from evaluations where series_id = :series_id and tick_at between :start and :end"
+            " order by score desc, tick_at limit 1"
+        ),
+        {"series_id": series_id, "start": start, "end": end},
+    ).one_or_none()
+    return None if row is None else (row.tick_at, Evaluation(*row[1:]))
+
+
 def save_evaluations(
     connection: Connection,
     tick_at: datetime,

@@ -206,6 +206,30 @@ def test_it_resolves_and_says_so_and_a_silence_holds_back(world: World, engine: 
     assert [t for t in told(world) if t[0] == "pharma"] == []
 
 
+def test_the_end_tells_of_the_height_and_not_of_the_opening(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days(15)
+    for n in range(12):
+        world.story(NOW, "Acme", BAD, title=f"opening {n}")
+    detect(engine, rules, as_of=NOW)
+    for n in range(24):
+        world.story(NOW + timedelta(minutes=40), "Acme", BAD, title=f"height {n}", copies=1)
+    detect(engine, rules, as_of=NOW + timedelta(hours=40))
+    [opened, ended] = [
+        r["payload"]
+        for r in world.rows(
+            "select n.payload from notifications n join alerts a on a.id = n.alert_id join series s on"
+            " s.id = a.series_id where s.key = 'Acme' order by n.id"
+        )
+    ]
+    assert (opened["negative"], ended["negative"]) == (12, 36)
+    assert ended["score"] > opened["score"]
+    assert {s["title"].split()[0] for s in ended["stories"]} == {"height"}  # more copies, so they come first
+    assert ended["without_largest_story"] is None
+    assert alert_of(world, "Acme")["evidence"]["negative"] == 36
+
+
 def test_a_dead_feed_freezes_and_a_promotion_does_not_fire(
     world: World, engine: Engine, rules: Rules
 ) -> None:

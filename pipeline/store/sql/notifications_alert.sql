@@ -2,7 +2,7 @@ select a.id, s.kind as series_kind, s.key as series_key, s.title as series_title
        a.resolved_at, a.acknowledged_by, a.is_test,
        coalesce(
          (select n.payload from notifications n
-          where n.alert_id = a.id and n.kind in ('open', 'rise', 'test') and n.payload ? 'score'
+          where n.alert_id = a.id and n.kind in ('open', 'rise', 'resolve', 'test') and n.payload ? 'score'
           order by cast(n.payload ->> 'score' as double precision) desc, n.id
           limit 1),
          a.evidence) as peak,

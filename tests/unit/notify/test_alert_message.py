@@ -11,6 +11,7 @@ from lxml import html as lxml_html
 from notify_examples import DATA, FIRED, LINKS, alert, envelope, message, payload
 
 from pipeline.notify import message as rendering
+from pipeline.notify import phrases
 from pipeline.notify.digest import digest_message
 from pipeline.notify.message import note_message
 
@@ -211,3 +212,16 @@ def test_digest_counts_and_names() -> None:
     assert "12 of 40" in told.text
     assert "<script>" not in told.html
     assert digest_message(envelope("digest"), {}, LINKS, LINKS.desk_url).subject == "Day: no alerts"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (1, "story", "1 story"),
+        (2, "story", "2 stories"),
+        (2, "day", "2 days"),
+        (1204, "article", "1,204 articles"),
+    ],
+)
+def test_plurals(number: int, noun: str, said: str) -> None:
+    assert phrases.count(number, noun) == said
