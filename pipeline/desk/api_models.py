@@ -133,10 +133,22 @@ class Alert(BaseModel):
     is_test: bool
 
 
+class FoldedAlert(BaseModel):
+    """An alert that another one stands for: it was not told by itself."""
+
+    id: int
+    kind: str
+    key: str
+    title: str
+    severity: str
+    state: str
+
+
 class FullAlert(Alert):
-    """An alert with its evidence as stored."""
+    """An alert with its evidence as stored, and the alerts it stands for."""
 
     evidence: dict[str, object]
+    stands_for: list[FoldedAlert]
 
 
 class Feed(BaseModel):

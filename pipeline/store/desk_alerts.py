@@ -38,7 +38,7 @@ def alerts(
 
 
 def alert(connection: Connection, alert_id: int) -> Row | None:
-    """One alert with its history, notifications and feedback; None if there is none."""
+    """One alert with its history, notifications, feedback and the alerts it stands for; None if there is none."""
     # ids run down from the one before: the page that starts there has it first
     found = fetch(
         connection,
@@ -58,6 +58,13 @@ def alert(connection: Connection, alert_id: int) -> Row | None:
     row["notifications"] = _rows(
         connection,
         "select receiver, kind, state, created_at, sent_at, attempts, error from notifications where alert_id = :id order by id",
+        id=alert_id,
+    )
+    row["stands_for"] = _rows(
+        connection,
+        "select folded.id, series.kind, series.key, series.title, folded.severity, folded.state from alerts as folded"
+        " join series on series.id = folded.series_id where folded.inhibited_by = :id"
+        " order by folded.peak_score desc, folded.id",
         id=alert_id,
     )
     row["feedback"] = _rows(

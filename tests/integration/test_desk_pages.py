@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from desk_market import change, client, fill, one, post, settings
 from fastapi.testclient import TestClient
+from lxml import html
 from sqlalchemy import Engine
 
 from pipeline.desk.explaining import LONGEST_TEXT, Explainer
@@ -246,6 +247,7 @@ def test_hostile_words_do_nothing(engine: Engine, tmp_path: Path) -> None:
     alert = one(engine, "select max(id) from alerts")
     singles = [f"/stories/{top - n}" for n in range(1, len(PAYLOADS) + 1)]
     singles += [f"{path}/words" for path in singles]
+    change(engine, "update alerts set inhibited_by = :n where id < :n", n=alert)
     singles += [
         f"/alerts/{alert}",
         "/series/30",
@@ -393,3 +395,20 @@ def test_feed_is_looked_at_before_it_is_added(market: Engine, tmp_path: Path) ->
     assert post(browser, "/feeds/add", url="http://127.0.0.1:9/feed.xml", name="bad").status_code == 400
     assert post(browser, "/feeds/check", url="file:///etc/passwd").status_code == 400
     assert one(market, "select count(*) from feeds where name = 'bad'") == 0
+
+
+def test_an_alert_lists_those_it_stands_for(engine: Engine, tmp_path: Path) -> None:
+    fill(engine, stories=300, days=10)
+    first, carrier = (one(engine, f"select {which}(id) from alerts") for which in ("min", "max"))
+    assert first < carrier
+    change(engine, "update alerts set inhibited_by = :n where id = :first", n=carrier, first=first)
+    title = one(
+        engine, f"select title from series where id = (select series_id from alerts where id = {first})"
+    )
+    browser = client(engine, settings(tmp_path))
+    page = html.fromstring(browser.get(f"/alerts/{carrier}").text)
+    [link] = page.xpath(f"//section[h2='Stands for']//a[contains(@href, '/alerts/{first}')]")
+    assert link.text == title
+    folded = browser.get(f"/api/v1/alerts/{carrier}").json()["stands_for"]
+    assert [(row["id"], row["title"]) for row in folded] == [(first, title)]
+    assert browser.get(f"/api/v1/alerts/{first}").json()["stands_for"] == []
