@@ -53,7 +53,8 @@ def _entry(values: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     full = re.sub(r"\s*\(class [a-c]\)", "", full, flags=re.IGNORECASE).strip()
     short, words = plain_name(full), common_words()
-    never, common = f"!{short.lower()}" in words, short.lower() in words
+    never = f"!{short.lower()}" in words
+    common = short.lower() in words or (never and full == short)  # no fuller name to tell it by
     name = full.rstrip(".") if never or common else short
     given = [alias.strip() for alias in values.get("aliases", "").split("|") if alias.strip()]
     aliases = [alias for alias in dict.fromkeys([full, *([] if never else [short]), *given]) if alias != name]

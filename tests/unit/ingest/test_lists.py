@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import ConfigurationError, FileMistakes, InputFileError
 from pipeline.ingest.company_csv import read_company_csv
 from pipeline.ingest.lists import read_companies, read_feeds
+from pipeline.ingest.mentions import Watched, WatchList
 from pipeline.ingest.opml import read_opml, write_opml
 
 ROOT = Path(__file__).parents[3]
@@ -66,6 +67,32 @@ def test_a_constituents_csv_becomes_a_watch_list(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputFileError, match="no column with names"):
         read_company_csv(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Dow falls 300 points as Nasdaq slides", []),
+        ("TJX Q3 EPS 66 cents; FactSet consensus 64 cents", []),
+        ("Moody's cuts the rating of a port operator", []),
+        ("Dow Inc. to close a plant; FactSet's shares fall; $NDAQ up", ["Dow Inc", "FactSet", "Nasdaq, Inc"]),
+    ],
+)
+def test_an_index_or_a_source_of_figures_is_no_company_in_the_news(
+    tmp_path: Path, text: str, found: list[str]
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(
+        'Symbol,Security\nDOW,Dow Inc.\nNDAQ,"Nasdaq, Inc."\nFDS,FactSet\nMCO,Moody\'s Corporation\n'
+    )
+    entries = read_company_csv(path)
+    watch = WatchList(
+        [
+            Watched(n, e["name"], e.get("ticker"), tuple(e["aliases"]), (), e.get("common", False))
+            for n, e in enumerate(entries)
+        ]
+    )
+    assert sorted(entries[m.company_id]["name"] for m in watch.find(text, len(text))) == found
 
 
 def test_opml_goes_out_and_comes_in(tmp_path: Path) -> None:
