@@ -25,7 +25,7 @@ def market(module_engine: Engine) -> Engine:
     """A small made-up market of 40 days."""
     generate = runpy.run_path(str(ROOT / "bench" / "market.py"))["generate"]
     raw = module_engine.raw_connection()
-    generate(raw, stories=2500, days=40, companies=30, now=NOW)
+    generate(raw, stories=5000, days=40, companies=30, now=NOW)
     raw.close()
     return module_engine
 
@@ -181,7 +181,7 @@ def test_interval_of_the_index_is_the_bootstraps_and_better_for_few(reader: sa.C
             " where stories >= 20"
         )
     ).all()
-    assert len(rows) > 50
+    assert len(rows) > 30
     for negative, neutral, positive, low, high in rows[:150]:
         n = negative + neutral + positive
         drawn = rng.multinomial(n, np.array([negative, neutral, positive]) / n, 4000)
@@ -242,8 +242,8 @@ def test_bootstrap_of_a_period_draws_days(market: Engine) -> None:
             ends = (found["sentiment_index_low"], found["sentiment_index_high"])
             width = expected[1] - expected[0]
             assert ends == pytest.approx(
-                expected, abs=0.08 * width if steady else 2 / 30
-            )  # a step of the thirty is 2 / 30
+                expected, abs=0.08 * width if steady else 2 / 30 + 1e-9
+            )  # two draws may differ by one step of the thirty days, 2 / 30
             share = np.quantile(sums[:, 0] / sums.sum(axis=1), [0.025, 0.975])
             assert (found["negative_share_low"], found["negative_share_high"]) == pytest.approx(
                 share, abs=0.05 * width
