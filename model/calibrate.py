@@ -1,4 +1,4 @@
-"""Temperatures that make probabilities mean what they say (Guo et al. 2017): one number per head."""
+"""Probabilities that mean what they say: per head a temperature (Guo et al. 2017) and the label smoothing to take off."""
 
 from __future__ import annotations
 
@@ -10,22 +10,32 @@ from scipy.optimize import minimize_scalar
 from model.batches import Logits
 from model.example import Example
 from model.labels import SENTIMENTS, TOPICS
-from model.metrics import Floats, Ints, softmax
+from model.metrics import Floats, Ints, calibrated
 
 #: A temperature outside this range means a broken head, not an unsure one.
 LOWEST, HIGHEST = 0.2, 5.0
+#: Tried for each head. Training puts in .05; what a head has learnt of it differs.
+SMOOTHINGS = tuple(round(0.01 * step, 2) for step in range(11))
 
 
-def fit_temperature(logits: Floats, truth: Ints) -> float:
-    """The temperature under which `truth` is likeliest; 1.0 where there is nothing to learn from."""
+def fit_calibration(logits: Floats, truth: Ints) -> tuple[float, float]:
+    """(temperature, smoothing) under which `truth` is likeliest; (1, 0) where there is nothing to learn from."""
     if len(truth) == 0:
-        return 1.0
+        return 1.0, 0.0
+    return min(
+        (_fit_temperature(logits, truth, smoothing) for smoothing in SMOOTHINGS), key=lambda fit: fit[0]
+    )[1:]
+
+
+def _fit_temperature(logits: Floats, truth: Ints, smoothing: float) -> tuple[float, float, float]:
+    """(mean surprise, temperature, smoothing): the best temperature for one smoothing."""
     rows = np.arange(len(truth))
 
     def surprise(temperature: float) -> float:
-        return float(-np.log(softmax(logits / temperature)[rows, truth] + 1e-12).mean())
+        return float(-np.log(calibrated(logits, temperature, smoothing)[rows, truth] + 1e-12).mean())
 
-    return float(minimize_scalar(surprise, bounds=(LOWEST, HIGHEST), method="bounded").x)
+    best = minimize_scalar(surprise, bounds=(LOWEST, HIGHEST), method="bounded")
+    return float(best.fun), float(best.x), smoothing
 
 
 def labelled(scored: Logits, examples: Sequence[Example]) -> dict[str, tuple[Floats, Ints]]:
@@ -42,7 +52,8 @@ def labelled(scored: Logits, examples: Sequence[Example]) -> dict[str, tuple[Flo
     }
 
 
-def fit_temperatures(scored: Logits, examples: Sequence[Example]) -> dict[str, float]:
-    """A temperature per head from a development split."""
+def fit_heads(scored: Logits, examples: Sequence[Example]) -> dict[str, tuple[float, float]]:
+    """(temperature, smoothing) per head from a development split."""
     heads = labelled(scored, examples)
-    return {head: round(fit_temperature(logits, truth), 4) for head, (logits, truth) in heads.items()}
+    fits = {head: fit_calibration(logits, truth) for head, (logits, truth) in heads.items()}
+    return {head: (round(temperature, 4), smoothing) for head, (temperature, smoothing) in fits.items()}

@@ -76,7 +76,7 @@ def render_card(manifest: Manifest, title: str = "The starter") -> str:
         kinds=_table(["kind", "passed"], [[k, f"{v:.0%}"] for k, v in behaviour["kinds"].items()]),
         data=_table(["source", "examples", "drawn per epoch", "licence"], _sources(manifest.data)),
         command=manifest.command,
-        time=f"It took {seconds / 60:.0f} minutes of processor time on one core." if seconds else "",
+        time=f"It took {seconds / 60:.0f} minutes to train." if seconds else "",
         max_tokens=manifest.max_tokens,
     )
 

@@ -17,7 +17,7 @@ from transformers import EarlyStoppingCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from model.batches import Collator, class_weights, score_examples
-from model.calibrate import fit_temperatures
+from model.calibrate import fit_heads
 from model.data import Source, check_licences, ledger, read_source, with_stories
 from model.encoders import Loaded, load_base, load_model, token_limit
 from model.errors import DataError, TrainingError
@@ -79,7 +79,7 @@ def read_split(sources: Sequence[Source], config: TrainConfig) -> Split:
 
 
 def thin(dev: Sequence[Example], seed: int) -> list[Example]:
-    """Of a source that is rehearsed in part, the same part to judge on: temperatures are for the texts that come in."""
+    """Of a source that is rehearsed in part, the same part to judge on: the calibration is for the texts that come in."""
     rng = random.Random(seed)
     return [e for e in dev if rng.random() < e.weight]
 
@@ -129,9 +129,9 @@ def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> Train
     trainer = make_trainer(run.config, loaded, split, work, run.device)
     seconds = float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
     network = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
-    metrics, temperatures = _judge(network, trainer.dev_collate, split.dev)
+    metrics, calibration = _judge(network, trainer.dev_collate, split.dev)
     if trainer.is_world_process_zero():  # one process per GPU trains, one writes
-        _write(run, loaded, network, metrics, temperatures, seconds)
+        _write(run, loaded, network, metrics, calibration, seconds)
     trainer.accelerator.wait_for_everyone()
     version = load_manifest(run.out).version
     return TrainResult(run.out, version, metrics, len(split.train), len(split.dev), seconds)
@@ -142,7 +142,7 @@ def _write(
     loaded: Loaded,
     network: torch.nn.Module,
     metrics: dict[str, float],
-    temperatures: dict[str, float],
+    calibration: dict[str, tuple[float, float]],
     seconds: float,
 ) -> None:
     manifest = Manifest(
@@ -152,7 +152,8 @@ def _write(
         command=run.command,
         languages=run.config.languages,
         max_tokens=token_limit(loaded.network.encoder),
-        temperatures=temperatures,
+        temperatures={head: temperature for head, (temperature, _) in calibration.items()},
+        smoothings={head: smoothing for head, (_, smoothing) in calibration.items()},
         use=run.config.use,
         data=tuple(ledger(run.sources)),
         metrics={"dev": metrics, "train_seconds": round(seconds, 1)},
@@ -211,7 +212,7 @@ def _checkpoint(work: Path, config: TrainConfig) -> str | None:
 
 def _judge(
     network: torch.nn.Module, collate: Collator, dev: Sequence[Example]
-) -> tuple[dict[str, float], dict[str, float]]:
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     scored = score_examples(network, collate, dev, torch.device("cpu"))
     metrics = {k: round(v, 4) for k, v in dev_metrics(scored, dev).items() if not math.isnan(v)}
-    return metrics, fit_temperatures(scored, dev)
+    return metrics, fit_heads(scored, dev)

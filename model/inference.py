@@ -33,6 +33,7 @@ from model.hardware import (
     token_budget,
 )
 from model.labels import TOPICS, label_map
+from model.metrics import calibrated
 from model.packed import PACKED_TOKENS, PackedBert, packs
 from model.registry import ADAPTED, STARTER
 from model.verdict import CompanySpan, Contribution, Failure, Mentioned, Probabilities, TextInput, Verdict
@@ -94,7 +95,10 @@ class Classifier:
         self._tokens.no_padding()
         self._tokens.enable_truncation(manifest.max_tokens)
         self._pad = int(cast(Any, loaded.tokenizer).pad_token_id or 0)
-        self.temperatures = {h: manifest.temperatures.get(h, 1.0) for h in ("sentiment", "company", "topics")}
+        self._calibration = {
+            head: (manifest.temperatures.get(head, 1.0), manifest.smoothings.get(head, 0.0))
+            for head in ("sentiment", "company", "topics")
+        }
 
     @classmethod
     def load(
@@ -272,7 +276,7 @@ class Classifier:
         return answers
 
     def _probabilities(self, logits: torch.Tensor, head: str) -> Any:
-        return torch.softmax(logits.float() / self.temperatures[head], dim=-1).cpu().tolist()
+        return calibrated(logits.float().cpu().numpy().astype(np.float64), *self._calibration[head]).tolist()
 
 
 def batches_under(lengths: dict[int, int], budget: int) -> Iterator[list[int]]:

@@ -56,6 +56,7 @@ class Manifest:
     languages: tuple[str, ...] = ("en",)
     max_tokens: int = 256
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    smoothings: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, list[str]] = field(default_factory=label_map)
     label_schema_version: int = LABEL_SCHEMA_VERSION
     use: str = "commercial"

@@ -36,6 +36,7 @@ def describe(line: Line, version: str | None = None) -> dict[str, Any]:
         "use": manifest.get("use", ""),
         "command": manifest.get("command", ""),
         "temperatures": manifest.get("temperatures", {}),
+        "smoothings": manifest.get("smoothings", {}),
         "champion_since": [
             f"{event.set_at:%Y-%m-%d %H:%M} by {event.set_by}: {event.reason}" for event in events
         ],

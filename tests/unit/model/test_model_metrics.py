@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from model.calibrate import fit_temperature
+from model.calibrate import fit_calibration
 from model.metrics import (
     bootstrap,
+    calibrated,
     calibration_bins,
     calibration_noise,
     class_report,
@@ -48,8 +49,25 @@ def test_calibration_error_of_honest_and_of_boastful_probabilities():
 def test_temperature_undoes_overconfidence():
     logits = RNG.normal(size=(5000, 3))
     truth = np.array([RNG.choice(3, p=p) for p in softmax(logits)])
-    assert fit_temperature(logits * 3, truth) == pytest.approx(3, rel=0.1)
-    assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int)) == 1.0
+    temperature, smoothing = fit_calibration(logits * 3, truth)
+    assert temperature == pytest.approx(3, rel=0.1)
+    assert smoothing <= 0.01
+    assert fit_calibration(np.zeros((0, 3)), np.zeros(0, dtype=int)) == (1.0, 0.0)
+
+
+def test_calibration_takes_off_what_label_smoothing_put_in():
+    """A head that learnt to keep back 6 % cannot be mended by a temperature; no verdict changes, no class is ruled out."""
+    means = softmax(RNG.normal(size=(20000, 3)) * 4)
+    truth = np.array([RNG.choice(3, p=p) for p in means])
+    logits = np.log(means * (1 - 0.06) + 0.06 / 3)
+    temperature, smoothing = fit_calibration(logits, truth)
+    assert (temperature, smoothing) == (pytest.approx(1, abs=0.1), pytest.approx(0.06, abs=0.011))
+    mended = calibrated(logits, temperature, smoothing)
+    best = min(expected_calibration_error(softmax(logits / t), truth) for t in np.linspace(0.5, 2, 16))
+    assert expected_calibration_error(mended, truth) < 0.01 < best
+    assert (mended.argmax(1) == logits.argmax(1)).all()
+    assert mended.sum(1) == pytest.approx(np.ones(len(mended)))
+    assert 0 < mended.min() < mended.max() < 1
 
 
 def test_the_interval_covers_the_mean_about_as_often_as_it_says():

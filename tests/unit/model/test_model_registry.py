@@ -26,7 +26,7 @@ def test_a_model_names_its_base_its_data_and_its_files(tiny_model):
     assert manifest.data[0]["licence"] == "MIT"
     assert set(manifest.files) == {p.name for p in tiny_model.iterdir()} - {MANIFEST}
     assert manifest.version.startswith("20260131-")
-    assert set(manifest.temperatures) == {"sentiment", "company", "topics"}
+    assert set(manifest.temperatures) == set(manifest.smoothings) == {"sentiment", "company", "topics"}
 
 
 def test_changed_weights_are_refused(copy_of_model):
