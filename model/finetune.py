@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from model.batches import Collator, class_weights, score_examples
 from model.calibrate import fit_heads
+from model.checkpoints import open_work
 from model.data import Source, check_licences, ledger, read_source, with_stories
 from model.encoders import Loaded, load_base, load_model, token_limit
-from model.errors import DataError, TrainingError
+from model.errors import DataError
 from model.example import Example
 from model.hardware import keep_freed_memory
 from model.network import LossSettings
@@ -104,7 +104,7 @@ def finetune(
     run = _Run(config, sources, out, created_at, device, command or " ".join(sys.argv), version)
     split = read_split(sources, config)
     if work is not None:
-        return _train(run, split, work, _checkpoint(work, config) if resume else None)
+        return _train(run, split, work, open_work(work, repr(config)) if resume else None)
     with tempfile.TemporaryDirectory(prefix="undertow-train-") as temporary:
         return _train(run, split, Path(temporary), None)
 
@@ -197,17 +197,6 @@ def make_trainer(
         callbacks=callbacks,
         **extra,
     )
-
-
-def _checkpoint(work: Path, config: TrainConfig) -> str | None:
-    """The newest checkpoint of the same settings; another run's checkpoint in the same folder is refused."""
-    work.mkdir(parents=True, exist_ok=True)
-    note, mine = work / "settings.txt", repr(config)
-    if note.exists() and note.read_text() != mine:
-        raise TrainingError(f"{work} holds checkpoints of other settings; give another folder or empty it")
-    note.write_text(mine)
-    newest: str | None = get_last_checkpoint(str(work))
-    return newest
 
 
 def _judge(

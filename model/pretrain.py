@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
+from model.checkpoints import open_work
 from model.data import Source, check_licences, ledger
 from model.encoders import load_base, load_model
 from model.errors import DataError
@@ -126,7 +126,8 @@ def pretrain(
 ) -> PretrainResult:
     """Adapt `config.base` (or `config.start`) to `texts`, oldest first, and write a model directory to `out`.
 
-    The newest tenth is only judged on. `work` keeps checkpoints to resume from. Raises DataError, LicenceError.
+    The newest tenth is only judged on. `work` keeps checkpoints: a run killed there goes on where it
+    was when called again with the same settings. Raises DataError, LicenceError, TrainingError.
     """
     check_licences(sources, config.use)
     texts = [normalise(t) for t in texts if t.strip()]
@@ -193,7 +194,7 @@ def _adapt(
         data_collator=MaskingCollator(tokenizer, config.max_tokens),
     )
     before = _loss(trainer, config.seed)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
+    trainer.train(resume_from_checkpoint=open_work(work, repr(config)))
     return before, _loss(trainer, config.seed)
 
 

@@ -32,7 +32,7 @@ receivers = ["mail"]
 [[digests]]
 name = "morning"
 every = "day"
-at = "NEXT_HOUR"
+at = "FAR_OFF"
 receivers = ["mail"]
 """
 
@@ -41,8 +41,8 @@ TO_MAIL = [Delivery("mail", START)]
 
 @pytest.fixture
 def world(engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    # due in an hour, so never by itself while a test runs
-    world = make_world(engine, tmp_path, ALERTS.replace("NEXT_HOUR", f"{later(hours=1):%H:00}"))
+    # due in half a day, so never by itself while the tests run
+    world = make_world(engine, tmp_path, ALERTS.replace("FAR_OFF", f"{later(hours=12):%H:%M}"))
     monkeypatch.setenv("UNDERTOW_DATABASE_URL", database_url)
     monkeypatch.setenv("UNDERTOW_ALERTS_FILE", str(tmp_path / "alerts.toml"))
     monkeypatch.setenv("UNDERTOW_SMTP_HOST", "127.0.0.1")

@@ -21,8 +21,8 @@ from pipeline.store import models
 MOMENTS = [
     ("prepare", 0.2),
     ("train", 0.3),
-    ("train", 2.0),
-    ("train", 4.0),
+    ("train", 1.0),
+    ("train", 1.0),
     ("evaluate", 0.5),
     ("gate", 0.1),
     ("promote", 0.05),

@@ -9,6 +9,7 @@ import pytest
 import torch
 from model_rows import make_chinese_rows, make_rows, write_rows
 
+from model.checkpoints import open_work
 from model.data import Source
 from model.encoders import load_model
 from model.errors import DataError, LicenceError, TrainingError
@@ -52,6 +53,20 @@ def test_a_killed_run_goes_on_where_it_was(tiny_config, tiny_source, tmp_path):
         tiny_config, [tiny_source], tmp_path / "on", created_at=AT, device="cpu", work=tmp_path / "w2"
     )
     assert resumed.metrics == pytest.approx(whole.metrics, abs=1e-6)
+
+
+def test_a_checkpoint_cut_by_a_kill_is_passed_over(tiny_config, tiny_source, tmp_path):
+    config = dataclasses.replace(tiny_config, epochs=2)
+    work = tmp_path / "w"
+    whole = finetune(config, [tiny_source], tmp_path / "a", created_at=AT, device="cpu", work=work)
+    first, last = sorted(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
+    state = last / "trainer_state.json"
+    state.write_bytes(state.read_bytes()[:100])
+    (work / "checkpoint-9999").mkdir()
+    assert open_work(work, repr(config)) == str(first)
+    again = finetune(config, [tiny_source], tmp_path / "b", created_at=AT, device="cpu", work=work)
+    assert again.metrics == pytest.approx(whole.metrics, abs=1e-6)
+    assert open_work(work, repr(config)) == str(last)
 
 
 def _stop_after_first_epoch():
