@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from model.example import CompanyLabel, Example
+from model.example import Example
 from model.labels import SENTIMENTS, TOPICS
 
 #: Batches sorted by length are drawn from pools of this many batches: long enough to save most padding, short
@@ -45,6 +45,7 @@ class Collator:
 
     With `swap` > 0 company names are traded at random, so that a name says nothing. With `join` > 0 a text with
     companies is at times followed by another of `partners`, so that each company learns to look at its own news.
+    `teacher_share` is what a teacher's opinion counts for where there is a label, too.
     """
 
     tokenizer: Tokenizer
@@ -53,6 +54,7 @@ class Collator:
     join: float = 0.0
     partners: tuple[Example, ...] = ()
     names: tuple[str, ...] = ()
+    teacher_share: float = 0.0
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         if self.join and self.partners:
@@ -74,7 +76,7 @@ class Collator:
             "attention_mask": encoded["attention_mask"],
         }
         batch["mentions"] = mention_tensor(offsets, [[c.spans for c in e.companies] for e in examples])
-        return batch | targets(examples, batch["mentions"])
+        return batch | targets(examples, batch["mentions"], self.teacher_share)
 
     def _maybe_joined(self, example: Example) -> Example:
         if not example.companies or random.random() >= self.join:
@@ -92,20 +94,31 @@ def mention_tensor(offsets: Sequence[Any], spans: Sequence[Sequence[Any]]) -> Te
     return out
 
 
-def targets(examples: Sequence[Example], mentions: Tensor) -> dict[str, Tensor]:
-    """Distributions for each head; a row of zeros is a label that is not known."""
+def targets(examples: Sequence[Example], mentions: Tensor, teacher_share: float = 0.0) -> dict[str, Tensor]:
+    """Distributions for each head; a row of zeros is a label that is not known and that no teacher gave."""
     sentiment = torch.zeros(len(examples), len(SENTIMENTS))
     company = torch.zeros(len(examples), mentions.shape[1], len(SENTIMENTS))
     topics = torch.zeros(len(examples), len(TOPICS))
     for b, example in enumerate(examples):
-        if example.sentiment:
-            sentiment[b, SENTIMENTS.index(example.sentiment)] = 1
+        known = [example.sentiment] if example.sentiment else []
+        sentiment[b] = _target(SENTIMENTS, known, example.taught, teacher_share)
+        topics[b] = _target(TOPICS, example.topics, example.taught_topics, teacher_share)
         for i, named in enumerate(example.companies):
-            if named.sentiment and mentions[b, i].any():
-                company[b, i, SENTIMENTS.index(named.sentiment)] = 1
-        for topic in example.topics:
-            topics[b, TOPICS.index(topic)] = 1 / len(example.topics)
+            if mentions[b, i].any():
+                known = [named.sentiment] if named.sentiment else []
+                company[b, i] = _target(SENTIMENTS, known, named.taught, teacher_share)
     return {"sentiment_target": sentiment, "company_target": company, "topics_target": topics}
+
+
+def _target(classes: Sequence[str], known: Sequence[str], taught: Sequence[float], share: float) -> Tensor:
+    """The label's distribution, the teacher's, or both, the teacher's counting `share`; zeros where there is neither."""
+    label = torch.zeros(len(classes))
+    for name in known:
+        label[classes.index(name)] += 1 / len(known)
+    if not taught:
+        return label
+    opinion = torch.tensor(taught)
+    return torch.lerp(label, opinion, share) if known else opinion
 
 
 def join_examples(first: Example, second: Example, joint: str) -> Example:
@@ -114,13 +127,14 @@ def join_examples(first: Example, second: Example, joint: str) -> Example:
     at = len(text) - len(second.text)
     known = {c.name for c in first.companies}
     moved = [
-        CompanyLabel(c.name, tuple((a + at, b + at) for a, b in c.spans), c.sentiment)
+        replace(c, spans=tuple((a + at, b + at) for a, b in c.spans))
         for c in second.companies
         if c.name not in known
     ]
     kept = [c for c in first.companies if c.name not in {d.name for d in second.companies}]
     same = first.sentiment if first.sentiment == second.sentiment else None
-    return replace(first, text=text, sentiment=same, companies=(*kept, *moved), topics=())
+    first = replace(first, sentiment=same, topics=(), taught=(), taught_topics=())
+    return replace(first, text=text, companies=(*kept, *moved))
 
 
 def swap_names(example: Example, names: Sequence[str], chance: float) -> Example:
@@ -152,7 +166,7 @@ def _rewrite(example: Example, edits: Sequence[tuple[int, int, int, str]]) -> Ex
     companies = []
     for company in example.companies:
         spans = tuple((move(a), move(b)) for a, b in company.spans)
-        companies.append(CompanyLabel(text[slice(*spans[0])], spans, company.sentiment))
+        companies.append(replace(company, name=text[slice(*spans[0])], spans=spans))
     if any(text[slice(*s)] != c.name for c in companies for s in c.spans):
         return example  # one name inside another: leave it alone
     return replace(example, text=text, companies=tuple(companies))

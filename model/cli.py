@@ -225,6 +225,10 @@ def explain(
 def starter(
     out: _Out = Path("model/starter"),
     data: _Data = Path("data"),
+    recipe: _Recipe = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Folder with the teacher's base encoder; from the hub when not given.")
+    ] = None,
     work: _Work = None,
     changes: _Set = None,
     device: _Device = "auto",
@@ -232,14 +236,22 @@ def starter(
 ) -> None:
     """Make the starter again, from its recipe and the public sets, and judge it with the behavioural suite.
 
-    Example: undertow starter --data ~/sets --out runs/starter --work runs/starter-work
+    Example: undertow starter --data ~/sets --teacher ~/all-mpnet-base-v2 --out runs/starter --work runs/starter-work
     """
-    from model.recipe import STARTER_RECIPE, load_recipe
+    from model.recipe import STARTER_RECIPE, load_recipe, load_teacher
     from model.starting import make_starter
 
-    config, sources = load_recipe(STARTER_RECIPE, data, _changes(changes))
+    recipe = recipe or STARTER_RECIPE
+    config, sources = load_recipe(recipe, data, _changes(changes))
     manifest = make_starter(
-        config, sources, out, created_at=_now(), work=work, device=device, command=_command()
+        config,
+        sources,
+        out,
+        created_at=_now(),
+        teacher=load_teacher(recipe, config, teacher),
+        work=work,
+        device=device,
+        command=_command(),
     )
     _say({"model": str(out), "version": manifest.version, "metrics": dict(manifest.metrics)}, json_output)
 

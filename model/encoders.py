@@ -27,8 +27,11 @@ class Loaded:
     manifest: Manifest | None = None
 
 
-def load_base(name: str, loss: LossSettings | None = None) -> Loaded:
-    """A fresh network over a base encoder: a directory, a pip package or a hub name. Raises BaseModelError."""
+def load_base(name: str, loss: LossSettings | None = None, attention_dropout: float | None = None) -> Loaded:
+    """A fresh network over a base encoder: a directory, a pip package or a hub name. Raises BaseModelError.
+
+    `attention_dropout` takes the place of the encoder's own, where it has one.
+    """
     from transformers import AutoModel
 
     kind, folder = find_base(name)
@@ -37,7 +40,9 @@ def load_base(name: str, loss: LossSettings | None = None) -> Loaded:
         with quiet():
             # Pooling layers on top of BERT are not used; asking for none saves their weights in the model.
             config = _config(where)
-            extra = {"add_pooling_layer": False} if config.model_type in _WITH_POOLER else {}
+            extra: dict[str, Any] = {"add_pooling_layer": False} if config.model_type in _WITH_POOLER else {}
+            if attention_dropout is not None and hasattr(config, "attention_probs_dropout_prob"):
+                extra["attention_probs_dropout_prob"] = attention_dropout
             encoder = AutoModel.from_pretrained(where, trust_remote_code=False, dtype=torch.float32, **extra)
     except (OSError, ValueError, KeyError) as error:
         raise BaseModelError(f"base encoder {name!r} ({kind}) cannot be loaded: {error}") from error

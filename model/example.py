@@ -9,16 +9,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CompanyLabel:
-    """A company in a text, where it stands (half-open character ranges) and its sentiment, if one is known."""
+    """A company in a text, where it stands (half-open character ranges) and its sentiment, if one is known.
+
+    `taught` is what a teacher says of it: probabilities in the order of SENTIMENTS; empty where none was asked.
+    """
 
     name: str
     spans: tuple[tuple[int, int], ...]
     sentiment: str | None = None
+    taught: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text with the labels known of it. `story` groups near copies; a split never takes a story apart."""
+    """One text with the labels known of it. `story` groups near copies; a split never takes a story apart.
+
+    `taught` and `taught_topics` are a teacher's probabilities (model/teach.py); empty where none was asked.
+    """
 
     text: str
     sentiment: str | None = None
@@ -28,6 +35,8 @@ class Example:
     story: str = ""
     published_at: str = ""
     weight: float = 1.0
+    taught: tuple[float, ...] = ()
+    taught_topics: tuple[float, ...] = ()
 
 
 _URL = re.compile(r"https?://\S+")

@@ -26,6 +26,7 @@ from model.hardware import keep_freed_memory
 from model.network import LossSettings
 from model.registry import Manifest, load_manifest, save_model
 from model.splits import count_labels, group_stories, refuse_leak, split_by_story, split_by_time
+from model.teach import describe_teacher, teach
 from model.training import (
     Examples,
     NewsTrainer,
@@ -125,6 +126,8 @@ class _Run:
 def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> TrainResult:
     keep_freed_memory()
     set_seed(run.config.seed)
+    if run.config.teacher:
+        split = replace(split, train=teach(Path(run.config.teacher), split.train, run.device))
     loaded = start_network(run.config, split.train)
     trainer = make_trainer(run.config, loaded, split, work, run.device)
     seconds = float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
@@ -145,6 +148,8 @@ def _write(
     calibration: dict[str, tuple[float, float]],
     seconds: float,
 ) -> None:
+    config = run.config
+    teacher = describe_teacher(Path(config.teacher), config.teacher_share) if config.teacher else {}
     manifest = Manifest(
         version=run.version,
         created_at=run.created_at,
@@ -157,8 +162,9 @@ def _write(
         use=run.config.use,
         data=tuple(ledger(run.sources)),
         metrics={"dev": metrics, "train_seconds": round(seconds, 1)},
-        settings=dataclasses.asdict(run.config),
+        settings=dataclasses.asdict(run.config) | {"teacher": teacher.get("version", "")},
         parent=loaded.manifest.version if loaded.manifest else "",
+        teacher=teacher,
     )
     state = {k: v.half() if v.is_floating_point() else v for k, v in merged_state(network).items()}
     with side_files(loaded, manifest.base) as side:
@@ -169,7 +175,11 @@ def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
     """The network a run begins with: the base encoder with new heads, or an earlier model."""
     weights = class_weights(count_labels(train), config.class_power) if config.class_power else None
     loss = LossSettings(config.smoothing, weights)
-    loaded = load_model(Path(config.start), loss) if config.start else load_base(config.base, loss)
+    loaded = (
+        load_model(Path(config.start), loss)
+        if config.start
+        else load_base(config.base, loss, config.attention_dropout)
+    )
     prepare(loaded.network, config)
     return loaded
 
@@ -181,7 +191,13 @@ def make_trainer(
     partners = tuple(e for e in split.train if any(c.sentiment for c in e.companies))
     names = tuple(sorted({c.name for e in partners for c in e.companies}))
     collate = Collator(
-        loaded.tokenizer, config.max_tokens, config.swap_names, config.join_texts, partners, names
+        loaded.tokenizer,
+        config.max_tokens,
+        config.swap_names,
+        config.join_texts,
+        partners,
+        names,
+        config.teacher_share,
     )
     callbacks: list[Any] = [EarlyStoppingCallback(config.patience)]
     if config.method == "adalora":

@@ -2,6 +2,7 @@
 
 [config]                 fields of TrainConfig
 [[source]]               fields of Source; `path` is looked for under the data folder, `model:` paths in this package
+[teacher]                fields of TrainConfig in which a teacher's training differs; `sha256` of its base's weights
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from model.data import Source, read_rows
-from model.errors import DataError, TrainingError
+from model.data import Source, digest, read_rows
+from model.errors import BaseModelError, DataError, TrainingError
+from model.registry import find_base
 from model.training import TrainConfig
 
 STARTER_RECIPE: Final = Path(__file__).with_name("starter.toml")
@@ -33,6 +35,28 @@ def load_recipe(
     if not sources:
         raise DataError(f"recipe {path} names no sources")
     return config, sources
+
+
+def load_teacher(path: Path, config: TrainConfig, base: Path | None = None) -> TrainConfig | None:
+    """A teacher's settings: a recipe's [teacher] over the student's; None where it has none.
+
+    `base` is a folder with the teacher's base encoder, instead of the name in the recipe. Raises BaseModelError when
+    the weights found are not those that the recipe names.
+    """
+    body = tomllib.loads(path.read_text()).get("teacher")
+    if body is None:
+        return None
+    sha256 = str(body.pop("sha256", ""))
+    settings = dataclasses.replace(config, teacher="", **_tuples(body))
+    if base:
+        settings = dataclasses.replace(settings, base=str(base))
+    _, folder = find_base(settings.base)
+    weights = folder / "model.safetensors" if folder else None
+    if sha256 and weights and (not weights.is_file() or digest(weights) != sha256):
+        raise BaseModelError(
+            f"{weights} is not the encoder that the recipe's teacher stands on (SHA-256 {sha256[:12]}...)"
+        )
+    return settings
 
 
 def make_sources(row: Mapping[str, Any], data: Path) -> list[Source]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from model.data import Source
 from model.evaluate import behave, evaluate, suite_digest
 from model.finetune import finetune, read_split
 from model.inference import Classifier
-from model.registry import Manifest, load_manifest, write_manifest
+from model.registry import MANIFEST, Manifest, load_manifest, write_manifest
 from model.training import TrainConfig
 
 
@@ -22,13 +24,50 @@ def make_starter(
     out: Path,
     *,
     created_at: str,
+    teacher: TrainConfig | None = None,
     work: Path | None = None,
     device: str = "auto",
     command: str = "",
 ) -> Manifest:
-    """Train, then measure the stored files: development split by source, calibration, behavioural suite."""
+    """Train, then measure the stored files: development split by source, calibration, behavioural suite.
+
+    A `teacher` is trained first, on the same sources, and kept in `work`; a run that goes on there does not train it again.
+    """
+    if teacher and work is None:
+        with tempfile.TemporaryDirectory(prefix="undertow-starter-") as temporary:
+            return make_starter(
+                config,
+                sources,
+                out,
+                created_at=created_at,
+                teacher=teacher,
+                work=Path(temporary),
+                device=device,
+                command=command,
+            )
+    if teacher and work:
+        taught_by = work / "teacher"
+        if not _is_trained(taught_by, teacher):
+            finetune(
+                teacher,
+                sources,
+                taught_by,
+                created_at=created_at,
+                work=work / "teacher-work",
+                device=device,
+                command=command,
+            )
+        config, work = dataclasses.replace(config, teacher=str(taught_by)), work / "student-work"
     finetune(config, sources, out, created_at=created_at, work=work, device=device, command=command)
     return measure(out, config, sources)
+
+
+def _is_trained(folder: Path, config: TrainConfig) -> bool:
+    """Whether `folder` holds the end of a training by these settings."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    settings = json.loads(json.dumps(dataclasses.asdict(config)))
+    return bool(settings == dict(load_manifest(folder).settings))
 
 
 def measure(out: Path, config: TrainConfig, sources: Sequence[Source]) -> Manifest:
