@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from pipeline.ingest.dates import ParsedDate, parse_date
 from pipeline.ingest.identity import Identity, Item, degraded_policy, identities, reused_key
@@ -158,13 +159,19 @@ def _clean(item: ParsedItem, outlet: str, base_url: str) -> Draft:
     link = safe_link(item.link, base_url) or (safe_link(item.guid) if item.guid else None)
     return Draft(
         item_key=b"", reused_key=b"", content_hash=b"", aliases=(), guid=_guid(item), url=link, url_key=url_key(link),
-        source=title(item.source, AUTHOR_LIMIT).text or outlet, title=heading.text, summary=summary.text,
+        source=_short(item.source, AUTHOR_LIMIT) or outlet, title=heading.text, summary=summary.text,
         body=body.text if body and body.text != summary.text else None,
-        author=title(item.author, AUTHOR_LIMIT).text or None,
-        categories=tuple(dict.fromkeys(filter(None, (title(tag, 100).text for tag in item.categories)))),
+        author=_short(item.author, AUTHOR_LIMIT) or None,
+        categories=tuple(dict.fromkeys(filter(None, (_short(tag, 100) for tag in item.categories)))),
         language=None, language_p=None, published_raw=clean(item.published_raw, 200).text if item.published_raw else None,
         published_at=None, tz_source="none", date_status="missing", flags=tuple(sorted(flags)),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _short(value: str, limit: int) -> str:
+    """One plain line; a document says the same authors and categories again and again."""
+    return title(value, limit).text
 
 
 def _guid(item: ParsedItem) -> str | None:

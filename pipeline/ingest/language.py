@@ -27,6 +27,13 @@ _FOREIGN = frozenset(
     el los las del y en que con por para una il lo gli di che per della nel e o os da do em um uma não het een van voor
     op och att som på är af til på og den det i w z na się nie""".split()  # noqa: SIM905
 )
+# The same for ASCII, where a table is quicker than a pattern: letters as they are in lower case, blanks for all else.
+_ASCII_ENGLISH, _ASCII_FOREIGN = (
+    frozenset(w.encode() for w in words if w.isascii()) for words in (_ENGLISH, _FOREIGN)
+)
+_ASCII_LETTERS = bytes(
+    ord(chr(code).lower()) if code < 128 and chr(code).isalpha() else 32 for code in range(256)
+)
 _KANA = re.compile("[\u3040-\u30ff]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
@@ -82,6 +89,10 @@ def _head(text: str) -> str:
 @lru_cache(maxsize=64)
 def _markers(sample: str) -> tuple[int, int, int]:
     """Words, and among the first 60 different English and different foreign function words. Cached: a document's texts are asked about twice."""
+    if sample.isascii():
+        ascii_words = sample.encode().translate(_ASCII_LETTERS).split()
+        found = frozenset(ascii_words[:60])
+        return len(ascii_words), len(found & _ASCII_ENGLISH), len(found & _ASCII_FOREIGN)
     words = _WORD.findall(sample.lower())
     seen = frozenset(words[:60])
     return len(words), len(seen & _ENGLISH), len(seen & _FOREIGN)

@@ -54,6 +54,16 @@ _HIDING_STYLE = re.compile(
     re.IGNORECASE,
 )
 
+# Markup as most summaries have it, whose text needs no parser: a few tags that hide nothing, and entities that all agree on.
+_SIMPLE_TEXT = "[^<&\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*+(?:&(?:amp|lt|gt|quot|nbsp);[^<&\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*+)*+"
+_SIMPLE = re.compile(
+    _SIMPLE_TEXT
+    + r"(?:<(?:br\s*+/?|/(?:p|a|b|i|em|strong|u|span|div|ul|ol|li|blockquote)\s*+|(?:p|a|b|i|em|strong|u|span|div|ul|ol|li|blockquote)"
+    r"(?:\s++(?:href|class|target|rel|title|id)=(?:\"[^\"<>]*+\"|'[^'<>]*+'))*+\s*+)>" + _SIMPLE_TEXT + ")*+",
+    re.IGNORECASE,
+)
+_SIMPLE_TAG = re.compile("<(/?)([a-z]++)[^>]*+>", re.IGNORECASE)
+
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _OVERRIDE = re.compile("[\u202d\u202e\u2066-\u2068]")
@@ -77,6 +87,9 @@ class Cleaned:
     flags: frozenset[str] = frozenset()
 
 
+_NOTHING = Cleaned("")
+
+
 def clean(value: str, limit: int = CONTENT_LIMIT) -> Cleaned:
     """Make any str safe to store, show and log: NFC, no controls, no lone surrogates, blanks collapsed, cut."""
     if len(value) <= limit and _is_clean(value):
@@ -98,7 +111,7 @@ def plain(value: str, limit: int = CONTENT_LIMIT, *, markup: bool | None = None)
     Entities are resolved at most twice, because feeds escape twice but an article about `&amp;lt;` means it.
     """
     if not markup and "<" not in value and "&" not in value:
-        return clean(value, limit)
+        return clean(value, limit) if value else _NOTHING
     flags: set[str] = set()
     if len(value) > limit * MARKUP_FACTOR:
         value = value[: limit * MARKUP_FACTOR]
@@ -118,6 +131,10 @@ def plain(value: str, limit: int = CONTENT_LIMIT, *, markup: bool | None = None)
 
 def title(value: str, limit: int = TITLE_LIMIT) -> Cleaned:
     """One line of plain text. `Profit <5% at AT&T` keeps its signs; real tags and double escapes go."""
+    if not value:
+        return _NOTHING
+    if len(value) <= limit and "<" not in value and "&" not in value and _is_clean(value):
+        return Cleaned(value.strip())
     cleaned = plain(value, limit)
     return Cleaned(cleaned.text.replace("\n", " "), cleaned.flags)
 
@@ -182,11 +199,30 @@ def _visible(value: str, flags: set[str]) -> str:
         return ""
     if not _ANY_MARKUP.search(value):
         return html.unescape(value)
+    if _SIMPLE.fullmatch(value) and _is_balanced(value):
+        text = _SIMPLE_TAG.sub(_break, value)
+        return html.unescape(text) if "&" in text else text
     try:
         root = _fragment(_no_nul(value))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
         return html.unescape(re.sub(r"<[^<>]*>", " ", value))
     return "".join(_pieces(root, flags))
+
+
+def _is_balanced(value: str) -> bool:
+    """Whether each tag is closed where it should be: then its text is what is left without the tags."""
+    open_: list[str] = []
+    for closing, name in _SIMPLE_TAG.findall(value.lower()):
+        if closing:
+            if not open_ or open_.pop() != name:
+                return False
+        elif name != "br":
+            open_.append(name)
+    return not open_
+
+
+def _break(tag: re.Match[str]) -> str:
+    return "\n" if tag[2].lower() in _BLOCKS else ""
 
 
 def _fragment(value: str) -> etree._Element:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.dates import end_of_day, parse_date
+from pipeline.ingest.dates import ParsedDate, _read, _read_usual, end_of_day, parse_date
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CASES = [
@@ -72,3 +72,29 @@ def test_any_string_gives_none_or_an_aware_instant_in_range(raw: str, default_tz
     if parsed.at is not None:
         assert parsed.at.utcoffset() == timedelta(0)
         assert datetime(1990, 1, 1, tzinfo=UTC) <= parsed.at <= NOW + timedelta(days=2)
+
+
+@given(
+    moment=st.datetimes(datetime(1989, 1, 1), datetime(2031, 1, 1)),  # noqa: DTZ001 - hypothesis wants naive bounds
+    form=st.sampled_from(["%a, %d %b %Y %H:%M:%S", "%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S"]),
+    zone=st.sampled_from(
+        ["GMT", " UTC", "Z", " -0530", "+05:30", "-1400", "+14:01", "+0060", " +1500", "EST", ""]
+    ),
+    second=st.sampled_from([None, ":60", ":61"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_usual_forms_mean_what_the_table_says(
+    moment: datetime, form: str, zone: str, second: str | None
+) -> None:
+    value = moment.strftime(form)
+    value = f"{value[:-3]}{second}{zone}" if second else f"{value}{zone}"
+    usual = _read_usual(value)
+    if usual:
+        assert usual == _read(value, None)
+
+
+def test_the_usual_forms_are_recognised() -> None:
+    for value in ("Mon, 23 Nov 2026 10:00:00 GMT", "2026-11-23T10:00:00Z", "23 Nov 2026 05:00:00 -0500"):
+        assert _read_usual(value) == ParsedDate(datetime(2026, 11, 23, 10, tzinfo=UTC), "ok", "offset")
+    for value in ("Mon, 32 Nov 2026 10:00:00 GMT", "2026-11-23T24:00:00Z", "2026-11-23T10:00:60Z"):
+        assert _read_usual(value) is None

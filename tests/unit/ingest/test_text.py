@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.ingest import text
 from pipeline.ingest.text import clean, one_line, plain, title
 
 
@@ -89,3 +90,35 @@ def test_hostile_markup_ends_quickly(piece: str) -> None:
     started = time.process_time()
     plain(piece * (1_000_000 // len(piece)))
     assert time.process_time() - started < 5
+
+
+_TEXT = st.text(st.sampled_from("ab é’中 \n\t"), max_size=4) | st.sampled_from(
+    ["&amp;", "&lt;b&gt;", "&quot;", "&nbsp;", "&#39;"]
+)
+_NAMES = st.sampled_from(["p", "div", "b", "a", "span", "li", "ul", "em", "P"])
+_OPENING = st.tuples(
+    _NAMES, st.sampled_from(["", " class='x'", ' href="/x?a=1&b=2"', " style='display:none'"])
+)
+_MARKUP = st.recursive(
+    _TEXT | st.just("<br>") | st.just("<br />"),
+    lambda inner: st.tuples(_OPENING, st.lists(inner, max_size=3)).map(
+        lambda found: f"<{found[0][0]}{found[0][1]}>{''.join(found[1])}</{found[0][0]}>"
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(_MARKUP | st.sampled_from(["</p>", "<p>", "<i>", "<!-- x -->"]), max_size=5).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_simple_markup_means_what_the_parser_says(value: str) -> None:
+    quick = plain(value).text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_is_balanced", lambda _: False)
+        assert plain(value).text == quick
+
+
+def test_simple_markup_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "_fragment", lambda _: pytest.fail("parsed"))
+    assert (
+        plain("<p>One &amp; <b class='x'>two</b><br/>three</p><P>four</P>").text == "One & two\nthree\nfour"
+    )
