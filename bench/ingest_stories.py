@@ -180,13 +180,8 @@ def measure(engine: sa.Engine, memory: grouping.GroupingMemory) -> tuple[float, 
             if not waiting:
                 return cpu_s, lookup_s
             cpu_at = time.process_time()
-            readings = [
-                grouping.read(memory, a.id, a.source, a.title, a.summary, a.body, a.url_key, a.available_at)
-                for a in waiting
-            ]
-            keys = [
-                stories.Keys(reading.bands, reading.url_key, reading.available_at) for reading in readings
-            ]
+            readings = grouping.read(memory, waiting)
+            keys = [stories.Keys(reading.keys, reading.url_key, reading.available_at) for reading in readings]
             cpu_s += time.process_time() - cpu_at
             at = time.perf_counter()
             found = stories.candidates(connection, keys)
@@ -198,7 +193,9 @@ def measure(engine: sa.Engine, memory: grouping.GroupingMemory) -> tuple[float, 
             ]
             placements = grouping.place(readings, stored)
             cpu_s += time.process_time() - cpu_at
-            group._write(connection, memory, waiting, readings, placements)
+            story_ids = stories.next_ids(connection, len(waiting))
+            group._write(connection, memory, waiting, readings, placements, story_ids)
+            stories.join_articles(connection, group._joined(waiting, placements, story_ids))
 
 
 def merged_templates(rows: list[sa.Row]) -> int:  # type: ignore[type-arg]

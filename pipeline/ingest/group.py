@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.ingest import grouping
-from pipeline.ingest.grouping import GroupingMemory, Placement, Reading
+from pipeline.ingest.grouping import GroupingMemory, Placement, Reading, Waiting
 from pipeline.ingest.mentions import WatchList
 from pipeline.ingest.novelty import HORIZONS, SeenShingles
-from pipeline.ingest.stories import shingles
+from pipeline.ingest.stories import WINDOW, shingles
 from pipeline.store import companies, stories
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class Grouped:
     stories: int = 0
     copies: int = 0
     mentions: int = 0
+
+    def add(self, readings: Sequence[Reading], placements: Sequence[Placement]) -> None:
+        begun = sum(placement.road == "first" for placement in placements)
+        self.stories += begun
+        self.copies += len(placements) - begun
+        self.mentions += sum(len(reading.mentions) for reading in readings)
 
 
 @contextmanager
@@ -70,62 +76,113 @@ def group_batch(connection: Connection, memory: GroupingMemory, grouped: Grouped
     """Group up to 1,000 waiting articles inside the caller's transaction; returns how many there were."""
     stories.lock_grouping(connection)
     waiting = stories.ungrouped(connection, BATCH)
-    if not waiting:
-        return 0
-    readings = [
-        grouping.read(memory, a.id, a.source, a.title, a.summary, a.body, a.url_key, a.available_at)
-        for a in waiting
-    ]
-    keys = [stories.Keys(reading.bands, reading.url_key, reading.available_at) for reading in readings]
+    if waiting:
+        readings = grouping.read(memory, waiting)
+        placements, story_ids = (
+            _place(connection, memory, readings),
+            stories.next_ids(connection, len(waiting)),
+        )
+        _write(connection, memory, waiting, readings, placements, story_ids)
+        stories.join_articles(connection, _joined(waiting, placements, story_ids))
+        grouped.add(readings, placements)
+    return len(waiting)
+
+
+def group_stored(
+    connection: Connection,
+    memory: GroupingMemory,
+    waiting: Sequence[Waiting],
+    story_ids: Sequence[int],
+) -> Grouped:
+    """Group articles that the caller's transaction stored with `story_ids`; the end of it, since others wait from here on."""
+    grouped = Grouped()
+    if waiting:
+        readings = grouping.read(memory, waiting)
+        stories.lock_grouping(connection)
+        placements = _place(connection, memory, readings)
+        _write(connection, memory, waiting, readings, placements, story_ids)
+        joined = _joined(waiting, placements, story_ids)
+        stories.join_articles(connection, [found for found in joined if found[2] != "first"])
+        grouped.add(readings, placements)
+    return grouped
+
+
+def _place(connection: Connection, memory: GroupingMemory, readings: Sequence[Reading]) -> list[Placement]:
+    """Where each article goes."""
+    if not memory.has_keys:
+        _restore_keys(connection, memory)
+    keys = [stories.Keys(reading.keys, reading.url_key, reading.available_at) for reading in readings]
     stored = [
         [grouping.candidate(memory, c.story_id, c.road, c.title, c.text, c.available_at) for c in found]
         for found in stories.candidates(connection, keys)
     ]
-    placements = grouping.place(readings, stored)
-    _remember_companies(connection, memory, readings)
-    _write(connection, memory, waiting, readings, placements)
-    begun = sum(placement.road == "first" for placement in placements)
-    grouped.stories += begun
-    grouped.copies += len(placements) - begun
-    grouped.mentions += sum(len(reading.mentions) for reading in readings)
-    return len(waiting)
+    return grouping.place(readings, stored)
 
 
 def _write(
     connection: Connection,
     memory: GroupingMemory,
-    waiting: Sequence[stories.Waiting],
+    waiting: Sequence[Waiting],
     readings: Sequence[Reading],
     placements: Sequence[Placement],
+    story_ids: Sequence[int],
 ) -> None:
+    """Stories that begin, their keys, mentions and novelties."""
+    _remember_companies(connection, memory, readings)
     beginners = [n for n, placement in enumerate(placements) if placement.road == "first"]
-    ids = dict(zip(beginners, stories.next_ids(connection, len(beginners)), strict=True))
     stories.insert_stories(
         connection,
         [
-            stories.NewStory(ids[n], waiting[n], readings[n].text, readings[n].text_hash, readings[n].bands)
+            stories.NewStory(
+                story_ids[n], waiting[n], readings[n].text, readings[n].text_hash, readings[n].keys
+            )
             for n in beginners
         ],
     )
-    joined = [
-        (reading.article_id, _story_id(placement, ids), placement.road)
-        for reading, placement in zip(readings, placements, strict=True)
+    mentions = [
+        (waiting[n].id, mention) for n, reading in enumerate(readings) for mention in reading.mentions
     ]
-    stories.join_articles(connection, joined)
-    stories.insert_mentions(connection, [(r.article_id, mention) for r in readings for mention in r.mentions])
+    stories.insert_mentions(connection, mentions)
     found = [
-        (ids[n], company, shares)
+        (story_ids[n], company, shares)
         for n in beginners
         for company, shares in grouping.novelties(memory, readings[n])
     ]
     stories.insert_novelties(connection, found)
 
 
-def _story_id(placement: Placement, ids: dict[int, int]) -> int:
+def _joined(
+    waiting: Sequence[Waiting], placements: Sequence[Placement], story_ids: Sequence[int]
+) -> list[tuple[int, int, str]]:
+    """(article_id, story_id, road) for each article; one that begins a story has the id at its own place."""
+    return [
+        (article.id, _story_id(placement, n, story_ids), placement.road)
+        for n, (article, placement) in enumerate(zip(waiting, placements, strict=True))
+    ]
+
+
+def _story_id(placement: Placement, n: int, story_ids: Sequence[int]) -> int:
     if placement.story_id is not None:
         return placement.story_id
-    assert placement.begun_by is not None
-    return ids[placement.begun_by]
+    return story_ids[n if placement.begun_by is None else placement.begun_by]
+
+
+def _restore_keys(connection: Connection, memory: GroupingMemory) -> None:
+    """Make the keys of the last stories anew where there are none: they are made in another way than before."""
+    memory.has_keys = True
+    if stories.any_keys(connection):
+        return
+    after = 0
+    while found := stories.keyless(connection, after, WINDOW, BATCH):
+        readings = grouping.read(memory, found)
+        stories.insert_keys(
+            connection,
+            [
+                (article.id, reading.keys, article.available_at)
+                for article, reading in zip(found, readings, strict=True)
+            ],
+        )
+        after = found[-1].id
 
 
 def _remember_companies(connection: Connection, memory: GroupingMemory, readings: Sequence[Reading]) -> None:

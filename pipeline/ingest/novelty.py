@@ -11,16 +11,16 @@ class SeenShingles:
     """When each shingle was last seen, for one company; `at` must not go back by more than the horizons matter."""
 
     def __init__(self) -> None:
-        self._last_seen: dict[str, datetime] = {}
+        self._last_seen: dict[int, datetime] = {}
 
-    def novelty(self, found: frozenset[str], at: datetime) -> tuple[float, ...]:
+    def novelty(self, found: frozenset[int], at: datetime) -> tuple[float, ...]:
         """Share of `found` not seen within each horizon before `at`, each in [0, 1]; 1.0 for an empty set."""
         if not found:
             return (1.0,) * len(HORIZONS)
         ages = [at - seen for seen in map(self._last_seen.get, found) if seen is not None and seen <= at]
         return tuple(1.0 - sum(age < horizon for age in ages) / len(found) for horizon in HORIZONS)
 
-    def add(self, found: Iterable[str], at: datetime) -> None:
+    def add(self, found: Iterable[int], at: datetime) -> None:
         """Remember that these shingles were seen at `at`."""
         for shingle in found:
             last = self._last_seen.get(shingle)

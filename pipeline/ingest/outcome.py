@@ -122,9 +122,9 @@ def excuse(outcome: Outcome, before: State, now: datetime) -> Outcome:
     return Outcome("egress_down", state, outcome.error_class, outcome.error_message)
 
 
-def is_network_error(outcome: Outcome) -> bool:
+def is_network_error(answer: Answer) -> bool:
     """Whether a dead uplink would look like this."""
-    return outcome.error_class in NETWORK_ERRORS
+    return type(answer.error).__name__ in NETWORK_ERRORS
 
 
 def _fine(kind: str, state: State, answer: Answer, now: datetime, new_hints: Hints | None) -> Outcome:

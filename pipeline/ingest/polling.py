@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ParseError
@@ -17,14 +18,14 @@ from pipeline.ingest.addresses import read_allowed
 from pipeline.ingest.answer import Answer, Request
 from pipeline.ingest.articles import Prepared, Rejected
 from pipeline.ingest.fetch import Fetcher
-from pipeline.ingest.group import Grouped, group_waiting, open_memory
-from pipeline.ingest.grouping import GroupingMemory
+from pipeline.ingest.group import Grouped, group_stored, group_waiting, open_memory
+from pipeline.ingest.grouping import GroupingMemory, Waiting
 from pipeline.ingest.judge import Judged, judge_document, wanted_aliases, wanted_keys
 from pipeline.ingest.links import host_of
 from pipeline.ingest.outcome import Outcome, decide, egress_is_down, excuse, is_network_error, needs_parsing
 from pipeline.ingest.parse_pool import ParsePool
 from pipeline.store import articles, feeds
-from pipeline.store.stories import any_ungrouped
+from pipeline.store.stories import any_ungrouped, merge_search
 from pipeline.types import Report
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 HOST_PAUSE_S = 1.0
 # Feeds per transaction at most, when they bring few items.
 BATCH_FEEDS = 200
+# Batches that are stored at once.
+STORING = 2
+# New stories after which the full-text index is brought up to date, about 3 MB of entries.
+MERGE_STORIES = 2_000
 
 
 @dataclass(slots=True)
@@ -89,6 +94,8 @@ class Polling:
     hosts: dict[str, bool] = field(default_factory=dict)
     memory: GroupingMemory | None = None
     grouped: Grouped = field(default_factory=Grouped)
+    unmerged: int = 0
+    guard: Lock = field(default_factory=Lock)  # of what two batches that are stored at once share
 
     async def poll(self, feed_ids: Sequence[int]) -> None:
         with self.engine.begin() as connection:
@@ -112,13 +119,16 @@ class Polling:
         self._settle_suspects()
 
     def group(self) -> None:
-        """Group what waits, while others of the run are still fetched and parsed."""
-        if self.memory is None:
-            with self.engine.connect() as connection:
-                if not any_ungrouped(connection):
-                    return  # nothing is new: spare the watch list's automaton
-            self.memory = open_memory(self.engine)
-        group_waiting(self.engine, self.memory, self.grouped)
+        """Group what waits still: articles of a run that was killed, or whose pages had to be fetched first."""
+        with self.engine.connect() as connection:
+            if not any_ungrouped(connection):
+                return  # nothing is new: spare the watch list's automaton
+        group_waiting(self.engine, self._memory(), self.grouped)
+
+    def _memory(self) -> GroupingMemory:
+        with self.guard:
+            self.memory = self.memory or open_memory(self.engine)
+            return self.memory
 
     async def _poll_host(
         self,
@@ -153,23 +163,26 @@ class Polling:
     async def _write(self, done: asyncio.Queue[Polled | None]) -> None:
         """Collect polls into batches of about 1,000 items; store each in a transaction, off the event loop.
 
-        While a batch is stored, the one before it is grouped: the database works on both.
+        Two at once: while one waits for the database, the other is made ready, and the database works on both.
         """
-        grouping: asyncio.Task[None] | None = None
+        storing: set[asyncio.Task[None]] = set()
         while (polled := await done.get()) is not None:
             (self.suspects if self._is_suspect(polled) else self.waiting).append(polled)
             if not self._is_full():
                 continue
-            batch, self.waiting = self.waiting, []
-            await asyncio.to_thread(self._store, batch)
-            if grouping:
-                await grouping
-            if any(polled.items for polled in batch) and not self.settings.full_text:
-                grouping = asyncio.create_task(asyncio.to_thread(self.group))
+            if len(storing) >= STORING:
+                ended, storing = await asyncio.wait(storing, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+            storing.add(self._start_storing())
         if self.waiting:
-            await asyncio.to_thread(self._store, self.waiting)
-        if grouping:
-            await grouping
+            storing.add(self._start_storing())
+        for task in storing:
+            await task
+
+    def _start_storing(self) -> asyncio.Task[None]:
+        batch, self.waiting = self.waiting, []
+        return asyncio.create_task(asyncio.to_thread(self._store, batch))
 
     def _is_full(self) -> bool:
         """Whether what waits makes a batch."""
@@ -178,10 +191,10 @@ class Polling:
 
     def _is_suspect(self, polled: Polled) -> bool:
         """Whether it failed as it would without a network; kept back until the whole run can be judged."""
-        outcome = decide(polled.answer, polled.feed.state, self.as_of)
+        suspect = is_network_error(polled.answer)
         host = host_of(polled.feed.state.url)
-        self.hosts[host] = self.hosts.get(host, True) and is_network_error(outcome)
-        return is_network_error(outcome)
+        self.hosts[host] = self.hosts.get(host, True) and suspect
+        return suspect
 
     def _settle_suspects(self) -> None:
         if self.suspects:
@@ -190,7 +203,7 @@ class Polling:
     def _store(self, batch: list[Polled], blameless: bool = False) -> None:
         with self.engine.begin() as connection:
             locked = feeds.load_feeds(connection, [polled.feed_id for polled in batch], lock=True)
-            judged = _store_articles(connection, batch, self.as_of)
+            judged, stored = _store_articles(connection, batch, self.as_of, not self.settings.full_text)
             outcomes = [self._outcome(polled, locked[polled.feed_id], judged, blameless) for polled in batch]
             feeds.save_states(connection, [outcome.state for outcome in outcomes])
             polls = [
@@ -202,8 +215,25 @@ class Polling:
                 if outcome.host_until:
                     reason = outcome.state.next_due_reason or "429"
                     feeds.rest_host(connection, host_of(outcome.state.url), outcome.host_until, reason)
-        for poll in polls:
-            _count(self.report, poll)
+            grouped = self._group(connection, stored)
+        with self.guard:
+            self.grouped.stories += grouped.stories
+            self.grouped.copies += grouped.copies
+            self.grouped.mentions += grouped.mentions
+            for poll in polls:
+                _count(self.report, poll)
+            self.unmerged += grouped.stories
+            merge = self.unmerged >= MERGE_STORIES
+            self.unmerged = 0 if merge else self.unmerged
+        if merge:
+            merge_search(self.engine)
+
+    def _group(self, connection: Connection, stored: list[tuple[Waiting, int]]) -> Grouped:
+        """Group what the transaction stored with the id of a story to be; comes last, since other runs wait for it."""
+        if not stored:
+            return Grouped()
+        waiting, story_ids = zip(*stored, strict=True)
+        return group_stored(connection, self._memory(), waiting, story_ids)
 
     def _outcome(
         self, polled: Polled, feed: feeds.StoredFeed, judged: dict[int, Judged], blameless: bool
@@ -231,8 +261,13 @@ def _request(feed: feeds.StoredFeed, user_agent: str) -> Request:
     )
 
 
-def _store_articles(connection: Connection, batch: Iterable[Polled], as_of: datetime) -> dict[int, Judged]:
-    """Judge and store the documents of a batch; the counts per feed obey the conservation law."""
+def _store_articles(
+    connection: Connection, batch: Iterable[Polled], as_of: datetime, grouped: bool
+) -> tuple[dict[int, Judged], list[tuple[Waiting, int]]]:
+    """Judge and store the documents of a batch; the counts per feed obey the conservation law.
+
+    `grouped`: also returns the new articles, each with the id of a story to be.
+    """
     documents = {polled.feed_id: polled.prepared for polled in batch if polled.prepared is not None}
     by_key = articles.find_by_key(connection, wanted_keys(documents))
     by_alias = articles.find_by_alias(connection, wanted_aliases(documents, by_key))
@@ -245,8 +280,8 @@ def _store_articles(connection: Connection, batch: Iterable[Polled], as_of: date
         for feed_id, found in judged.items()
         for key, draft in found.new
     ]
-    ids, refused = articles.insert_articles(connection, new)
-    _settle_refused(judged, new, ids, refused)
+    stored, refused = articles.insert_articles(connection, new, grouped=grouped)
+    _settle_refused(judged, new, stored, refused)
     revisions = [
         articles.Revision(article_id, draft)
         for found in judged.values()
@@ -255,13 +290,13 @@ def _store_articles(connection: Connection, batch: Iterable[Polled], as_of: date
     articles.revise_articles(connection, revisions, as_of)
     rejects = [(feed_id, reject) for feed_id, found in judged.items() for reject in found.rejects]
     articles.insert_rejects(connection, rejects, as_of)
-    return judged
+    return judged, articles.waiting(new, stored)
 
 
 def _settle_refused(
     judged: dict[int, Judged],
     new: list[articles.NewArticle],
-    ids: dict[tuple[int, bytes], int],
+    stored: dict[tuple[int, bytes], articles.Stored],
     refused: list[tuple[articles.NewArticle, str]],
 ) -> None:
     """Rows that the database refused become rejects, rows that another run stored meanwhile are unchanged."""
@@ -272,7 +307,7 @@ def _settle_refused(
     turned_away = {(article.feed_id, article.item_key) for article, _ in refused}
     for article in new:
         place = (article.feed_id, article.item_key)
-        if place not in ids and place not in turned_away:
+        if place not in stored and place not in turned_away:
             judged[article.feed_id].new.remove((article.item_key, article.draft))
             judged[article.feed_id].unchanged += 1
 

@@ -1,7 +1,7 @@
 """The ingest step: due feeds -> answers -> articles -> stories. Orders effects and owns transactions; decides nothing.
 
-    poll (pipeline.ingest.polling): fetch -> parse -> judge -> store, one transaction per batch of feeds
-    group (pipeline.ingest.group): what has no story yet, in transactions of its own
+    poll (pipeline.ingest.polling): fetch -> parse -> judge -> store and group, one transaction per batch of feeds
+    group (pipeline.ingest.group): what has no story yet all the same, in transactions of its own
 
 Killed anywhere, nothing is lost: a feed's state is written in the transaction that stores its articles, so a poll
 is repeated rather than forgotten; articles without a story are grouped by the next run.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pipeline.ingest.articles import Draft, Rejected, event_time, is_late
+from pipeline.ingest.grouping import Waiting
 from pipeline.ingest.identity import Known
 from pipeline.ingest.text import one_line
 from pipeline.ingest.titles import says_correction
-from pipeline.store.engine import sql
+from pipeline.store.engine import hashes, numbers, sql, texts, times
 
 # Rows per statement: beyond about 1,000 the gain per row is gone and a poison row costs more to find.
 BATCH_ROWS = 1_000
@@ -33,6 +34,13 @@ class NewArticle:
     available_at: datetime | None = None
 
 
+class Stored(NamedTuple):
+    """The ids of a stored article and of the story that was set aside for it, if one was."""
+
+    id: int
+    story_id: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A new state of a stored article."""
@@ -47,8 +55,10 @@ def find_by_key(
     """Stored articles under (feed_id, item_key)."""
     if not wanted:
         return {}
+    wanted = list(dict.fromkeys(wanted))
     rows = connection.execute(
-        sql("articles_known"), {"feed_ids": [feed for feed, _ in wanted], "keys": [key for _, key in wanted]}
+        sql("articles_known"),
+        {"feed_ids": numbers(feed for feed, _ in wanted), "keys": hashes(key for _, key in wanted)},
     )
     return {(row.feed_id, bytes(row.item_key)): _known(row) for row in rows}
 
@@ -60,9 +70,10 @@ def find_by_alias(
     found: dict[tuple[int, bytes], list[Known]] = {}
     if not wanted:
         return found
+    wanted = list(dict.fromkeys(wanted))
     rows = connection.execute(
         sql("articles_known_by_alias"),
-        {"feed_ids": [feed for feed, _ in wanted], "hashes": [key for _, key in wanted]},
+        {"feed_ids": numbers(feed for feed, _ in wanted), "hashes": hashes(key for _, key in wanted)},
     )
     for row in rows:
         found.setdefault((row.feed_id, bytes(row.alias_hash)), []).append(_known(row))
@@ -70,18 +81,37 @@ def find_by_alias(
 
 
 def insert_articles(
-    connection: Connection, articles: Sequence[NewArticle]
-) -> tuple[dict[tuple[int, bytes], int], list[tuple[NewArticle, str]]]:
+    connection: Connection, articles: Sequence[NewArticle], *, grouped: bool = False
+) -> tuple[dict[tuple[int, bytes], Stored], list[tuple[NewArticle, str]]]:
     """Store articles with their first revisions and aliases.
 
-    Returns ids by (feed_id, item_key), without those that another run stored meanwhile, and the rows that the
-    database refuses, each with the reason: a batch with a poison row is halved until only that row is left out.
+    `grouped`: each gets the id of a story to be, and the caller groups them before the transaction ends; else they wait
+    for a story. Returns what was stored by (feed_id, item_key), without what another run stored meanwhile, and the rows that
+    the database refuses, each with the reason: a batch with a poison row is halved until only that row is left out.
     """
-    ids: dict[tuple[int, bytes], int] = {}
+    stored: dict[tuple[int, bytes], Stored] = {}
     refused: list[tuple[NewArticle, str]] = []
     for start in range(0, len(articles), BATCH_ROWS):
-        _insert_or_halve(connection, articles[start : start + BATCH_ROWS], ids, refused)
-    return ids, refused
+        _insert_or_halve(connection, articles[start : start + BATCH_ROWS], grouped, stored, refused)
+    return stored, refused
+
+
+def waiting(
+    articles: Sequence[NewArticle], stored: Mapping[tuple[int, bytes], Stored]
+) -> list[tuple[Waiting, int]]:
+    """Those of `articles` that were stored with the id of a story to be, with that id."""
+    found: list[tuple[Waiting, int]] = []
+    for article in articles:
+        ids, draft = stored.get((article.feed_id, article.item_key)), article.draft
+        if ids is not None and ids.story_id is not None:
+            seen_at, available_at = article.first_seen_at, article.available_at
+            history = available_at is not None or is_late(draft.published_at, seen_at)
+            row = Waiting(
+                ids.id, draft.source, draft.url_key, draft.title, draft.summary, draft.body, draft.language, seen_at,
+                available_at or seen_at, history,
+            )  # fmt: skip
+            found.append((row, ids.story_id))
+    return found
 
 
 def revise_articles(connection: Connection, revisions: Sequence[Revision], seen_at: datetime) -> None:
@@ -150,12 +180,13 @@ def save_full_texts(connection: Connection, pages: Sequence[tuple[int, str | Non
 def _insert_or_halve(
     connection: Connection,
     articles: Sequence[NewArticle],
-    ids: dict[tuple[int, bytes], int],
+    grouped: bool,
+    stored: dict[tuple[int, bytes], Stored],
     refused: list[tuple[NewArticle, str]],
 ) -> None:
     try:
         with connection.begin_nested():
-            stored = _insert(connection, articles)
+            found = _insert(connection, articles, grouped)
     except OperationalError:
         raise
     except (DBAPIError, ValueError) as error:
@@ -165,32 +196,49 @@ def _insert_or_halve(
             refused.append((articles[0], refusal(error)))
             return
         half = len(articles) // 2
-        _insert_or_halve(connection, articles[:half], ids, refused)
-        _insert_or_halve(connection, articles[half:], ids, refused)
+        _insert_or_halve(connection, articles[:half], grouped, stored, refused)
+        _insert_or_halve(connection, articles[half:], grouped, stored, refused)
     else:
-        ids.update(stored)
+        stored.update(found)
 
 
-def _insert(connection: Connection, articles: Sequence[NewArticle]) -> dict[tuple[int, bytes], int]:
+def _insert(
+    connection: Connection, articles: Sequence[NewArticle], grouped: bool
+) -> dict[tuple[int, bytes], Stored]:
     rows = [article_row(article) for article in articles]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    columns = {name: _COLUMNS.get(name, texts)([row[name] for row in rows]) for name in rows[0]}
     stored = {
-        (row.feed_id, bytes(row.item_key)): row.id
-        for row in connection.execute(sql("articles_insert"), columns)
+        (feed_id, bytes(item_key)): Stored(id_, story_id)
+        for id_, feed_id, item_key, story_id in connection.execute(
+            sql("articles_insert"), columns | {"grouped": grouped}
+        )
     }
     aliases = [
-        (article.feed_id, alias, stored[article.feed_id, article.item_key], kind)
+        (article.feed_id, alias, known.id, kind)
         for article in articles
-        if (article.feed_id, article.item_key) in stored
+        if (known := stored.get((article.feed_id, article.item_key)))
         for kind, alias in article.draft.aliases
     ]
     if aliases:
-        feed_id, alias_hash, article_id, kind = map(list, zip(*aliases, strict=True))
+        feed_id, alias_hash, article_id, kind = zip(*aliases, strict=True)
         connection.execute(
             sql("articles_insert_aliases"),
-            {"feed_id": feed_id, "alias_hash": alias_hash, "article_id": article_id, "kind": kind},
+            {
+                "feed_id": numbers(feed_id),
+                "alias_hash": hashes(alias_hash),
+                "article_id": numbers(article_id),
+                "kind": texts(kind),
+            },
         )
     return stored
+
+
+# How the columns of an article that are no texts are written for articles_insert.sql.
+_COLUMNS: dict[str, Callable[[Any], str]] = {
+    "feed_id": numbers, "language_p": numbers, "backfilled": numbers, "corrected": numbers,
+    "item_key": hashes, "url_key": hashes, "content_hash": hashes,
+    "published_at": times, "first_seen_at": times, "event_at": times, "available_at": times,
+}  # fmt: skip
 
 
 def article_row(article: NewArticle) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 
@@ -21,13 +22,18 @@ __all__ = [
     "Row",
     "create_engine",
     "database_errors",
+    "hashes",
     "numbers",
     "read_sql",
     "sql",
+    "texts",
+    "times",
 ]
 
 # A step holds one connection, ingest a few: more would only queue inside Postgres on a small machine.
 POOL_SIZE = 5
+# Between the values of a column, and in place of a null: characters that cleaned text cannot hold.
+_NEXT, _NULL = "\x1d", "\x1e"
 # Seconds to wait for a TCP connection before saying that the database is away.
 CONNECT_TIMEOUT_S = 10
 
@@ -87,6 +93,7 @@ def read_sql(name: str) -> str:
     return files("pipeline.store").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
 
 
+@cache
 def sql(name: str) -> sa.TextClause:
     """The statement in pipeline/store/sql/<name>.sql, with :named parameters."""
     return sa.text(read_sql(name))
@@ -94,4 +101,26 @@ def sql(name: str) -> sa.TextClause:
 
 def numbers(values: Iterable[float | int | None]) -> str:
     """`values` as the text of a Postgres array: the driver would adapt them one by one, which takes ten times as long."""
-    return "{" + ",".join("NULL" if value is None else repr(value) for value in values) + "}"
+    return "{" + ",".join(map(str, values)).replace("None", "NULL") + "}"
+
+
+def texts(values: Sequence[str | None]) -> str:
+    """A column as one text, read by `string_to_array(:name, E'\\x1d', E'\\x1e')`: quick to write, quoted once, and one
+    constant for Postgres' parser instead of a thousand. One empty text alone comes out as null.
+
+    Raises ValueError where a value holds one of the two characters.
+    """
+    joined = _NEXT.join([_NULL if value is None else value for value in values])
+    if joined.count(_NEXT) != len(values) - 1 or joined.count(_NULL) != values.count(None):
+        raise ValueError("a text holds a control character that separates columns")
+    return joined
+
+
+def hashes(values: Iterable[bytes | None]) -> str:
+    """A column of bytes, read as `texts` in hexadecimal."""
+    return _NEXT.join([_NULL if value is None else value.hex() for value in values])
+
+
+def times(values: Sequence[datetime | None]) -> str:
+    """A column of times, read as `texts` and cast to timestamptz[]."""
+    return texts([None if value is None else value.isoformat() for value in values])

@@ -374,3 +374,37 @@ def test_pages_are_fetched_where_feed_and_robots_allow(engine: Engine, wire: Fee
     assert bodies["/open/missing"] == (None, ["page_failed"])
     assert not wire.asked("/closed/2")
     assert "opened on Monday" in query(engine, "select text from stories where title like '%/open/1%'")[0][0]
+
+
+def test_keys_are_made_anew_after_they_were_lost(engine: Engine, wire: FeedServer) -> None:
+    title = "Mayor of Hull resigns after the harbour budget fails in council"
+    body = "The mayor said that the plan for the harbour had cost her the trust of the council and of the town itself."
+    poll(engine, add(engine, wire, "lost1", rss(item(1, title, body))))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("truncate story_keys")
+        )  # what a crash of the server does to an unlogged table
+    report = poll(engine, add(engine, wire, "lost2", rss(item(1, f"UPDATE 1-{title}", f"HULL - {body}"))))
+    assert (report.new, report.copies) == (1, 1)
+    assert query(engine, "select copies from stories") == [(2,)]
+
+
+def test_copies_in_one_run_meet_whatever_batch_they_are_in(
+    engine: Engine, wire: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(articles, "BATCH_ROWS", 3)
+    feeds_ = [
+        add(
+            engine,
+            wire,
+            f"batch{n}",
+            rss(*[item(k, f"Town {k} opens its new library after years of delay") for k in range(9)]),
+        )
+        for n in range(4)
+    ]
+    report = poll(engine, *feeds_)
+    assert (report.new, report.stories, report.copies) == (36, 9, 27)
+    assert query(engine, "select distinct copies from stories") == [(4,)]
+    assert query(engine, "select count(*) from articles where story_id is null or story_match is null") == [
+        (0,)
+    ]

@@ -1,3 +1,5 @@
 insert into article_aliases (feed_id, alias_hash, article_id, kind)
-select * from unnest(cast(:feed_id as integer[]), cast(:alias_hash as bytea[]), cast(:article_id as bigint[]), cast(:kind as text[]))
+select feed_id, decode(alias_hash, 'hex'), article_id, kind
+from unnest(cast(:feed_id as integer[]), string_to_array(:alias_hash, E'\x1d', E'\x1e'), cast(:article_id as bigint[]),
+  string_to_array(:kind, E'\x1d', E'\x1e')) as new (feed_id, alias_hash, article_id, kind)
 on conflict do nothing

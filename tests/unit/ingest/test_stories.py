@@ -6,14 +6,13 @@ import pytest
 
 from pipeline.ingest.stories import (
     Candidate,
-    bands,
     choose,
     fingerprint,
     guard,
     numbers,
     overlap,
     same_story,
-    shingles,
+    shingle_sets,
 )
 from pipeline.ingest.titles import folded_title, says_correction
 
@@ -73,6 +72,31 @@ def test_different_companies_of_the_watch_list_never_merge() -> None:
     assert guard(print_of(TITLE, BODY, companies=[1, 3]), print_of(TITLE, BODY, companies=[3]))  # type: ignore[arg-type]
 
 
+TALKS = "{} opens talks with lenders over debt"
+TALKS_BODY = (
+    "{0} has begun talks with its lenders about its debt, people familiar with the matter said. A spokesman for {0} declined to "
+    "comment on the talks."
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "watched", "expected"),
+    [
+        ("Razase", "Razase Energy", (), False),
+        ("Razase Group", "Razase Energy", (), False),
+        ("Razase", "Razase Corp", (), True),  # a legal form names nobody else
+        ("Razase", "Razase Motor", (7,), True),  # the watch list knows both for one company
+    ],
+)
+def test_a_name_that_goes_on_is_somebody_else(
+    one: str, other: str, watched: tuple[int, ...], expected: bool
+) -> None:
+    first, second = (
+        print_of(TALKS.format(name), TALKS_BODY.format(name), companies=watched) for name in (one, other)
+    )
+    assert same(first, second) is same(second, first) is expected
+
+
 def test_a_column_is_not_a_story() -> None:
     monday = print_of(
         "Morning briefing",
@@ -102,11 +126,24 @@ def test_numbers_in_one_spelling() -> None:
 
 
 def test_bands_are_stable_across_processes() -> None:
-    found = bands(shingles("one two three four five"))
-    assert len(found) == 16
-    assert found[0] == bands(shingles("One, two three  four five!"))[0]
-    assert all(-(2**63) <= value < 2**63 for value in found)
-    assert bands(frozenset()) == []
+    texts = [
+        "one two three four five",
+        "",
+        "One, two three  four five!",
+        "one two",
+        "It's a 'quoted' word",
+        "中国平安周三公布",
+    ]
+    found, keys = shingle_sets(texts)
+    assert [len(own) for own in found] == [3, 0, 3, 1, 2, 6]
+    assert [len(own) for own in keys] == [12, 0, 12, 12, 12, 12]
+    assert (found[0], keys[0]) == (found[2], keys[2])
+    assert keys[0][0] == 3831898794155844864
+    assert all(-(2**63) <= value < 2**63 for value in keys[0])
+    assert [shingle_sets([text]) for text in texts] == [
+        ([own], [key]) for own, key in zip(found, keys, strict=True)
+    ]
+    assert shingle_sets([]) == ([], [])
 
 
 def test_chinese_copies_meet() -> None:
