@@ -75,7 +75,7 @@ def change(config: TrainConfig, changes: Mapping[str, str]) -> TrainConfig:
     for name, text in changes.items():
         if name not in fields:
             raise TrainingError(f"no setting {name!r}; there are {', '.join(fields)}")
-        given[name] = _read(text, getattr(config, name))
+        given[name] = _read(text, fields[name].default)  # a recipe may say 4 where 4.5 is as good
     return dataclasses.replace(config, **given)
 
 

@@ -14,7 +14,7 @@ from model.data import Source
 from model.evaluate import behave, evaluate, suite_digest
 from model.finetune import finetune, read_split
 from model.inference import Classifier
-from model.registry import MANIFEST, Manifest, load_manifest, write_manifest
+from model.registry import MANIFEST, Manifest, describe_base, load_manifest, write_manifest
 from model.training import TrainConfig
 
 
@@ -63,11 +63,13 @@ def make_starter(
 
 
 def _is_trained(folder: Path, config: TrainConfig) -> bool:
-    """Whether `folder` holds the end of a training by these settings."""
+    """Whether `folder` holds the end of a training by these settings, from the same base wherever it lies."""
     if not (folder / MANIFEST).is_file():
         return False
+    manifest = load_manifest(folder)
     settings = json.loads(json.dumps(dataclasses.asdict(config)))
-    return bool(settings == dict(load_manifest(folder).settings))
+    same_base = dict(manifest.base.files) == dict(describe_base(config.base).files)
+    return same_base and settings | {"base": ""} == dict(manifest.settings) | {"base": ""}
 
 
 def measure(out: Path, config: TrainConfig, sources: Sequence[Source]) -> Manifest:

@@ -160,6 +160,7 @@ def test_bad_settings_are_refused():
         change(TrainConfig(), {"speed": "9"})
     with pytest.raises(TrainingError, match="no int"):
         change(TrainConfig(), {"batch": "many"})
+    assert change(TrainConfig(epochs=4), {"epochs": "1.5"}).epochs == 1.5
     changed = change(TrainConfig(), {"epochs": "2", "freeze_words": "false", "tracking": "wandb,mlflow"})
     assert (changed.epochs, changed.freeze_words, changed.tracking) == (2.0, False, ("wandb", "mlflow"))
 
