@@ -55,7 +55,8 @@ def list_alerts(
         "told",
         "taken by",
     ]
-    table(columns, [_list_row(row) for row in rows], empty="no alert is open")
+    empty = "there was no alert yet" if everything else "no alert is open"
+    table(columns, [_list_row(row) for row in rows], empty=empty)
 
 
 @app.command("show")
@@ -145,7 +146,7 @@ def send_test(
         raise UsageError(f"--severity {severity!r} is none", "choose warning or critical")
     chosen = cast("Severity", severity)
     with run.open_line() as line:
-        kind, key = _series(line, series)
+        kind, key = _kind_and_key(series)
         receivers = write_test_alert(line.engine, line.settings.alerts_file, kind, key, chosen, run.now())
         if not receivers:
             raise UsageError(
@@ -158,14 +159,22 @@ def send_test(
 def _series(line: Line, text: str) -> tuple[str, str]:
     from pipeline.store import windows
 
-    kind, slash, key = text.partition("/")
-    if not slash:
-        raise UsageError(f"{text!r} is no series", "write kind/key, as in company/Acme or topic/earnings")
+    kind, key = _kind_and_key(text)
     with line.engine.connect() as connection:
         found = windows.find_series(connection, kind, key)
     if found is None:
-        raise UsageError(f"there is no series {text!r}", "kinds are all, topic, company and sector")
+        raise UsageError(
+            f"there is no series {text!r}",
+            "kinds are all, topic, company and sector; `undertow detect` adds what is new on the watch list",
+        )
     return found.kind, found.key
+
+
+def _kind_and_key(text: str) -> tuple[str, str]:
+    kind, slash, key = text.partition("/")
+    if not slash:
+        raise UsageError(f"{text!r} is no series", "write kind/key, as in company/Acme or topic/earnings")
+    return kind, key
 
 
 def _duration(text: str) -> timedelta:

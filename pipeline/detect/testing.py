@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from model.labels import TOPIC_TITLES
 from pipeline.detect.rules import load_rules
 from pipeline.errors import UsageError
 from pipeline.notify.routes import Delivery, route
@@ -17,18 +18,33 @@ from pipeline.types import Severity
 def write_test_alert(
     engine: Engine, alerts_file: Path, kind: str, key: str, severity: Severity, as_of: datetime
 ) -> list[str]:
-    """Puts the test alert into the outbox of every receiver its routes name, due at once; returns their names."""
+    """Puts the test alert into the outbox of every receiver its routes name, due at once; returns their names.
+
+    Works before anything was fetched or scored: that is when people set up their receivers.
+    """
     rules = load_rules(alerts_file)
     with engine.begin() as connection:
+        windows.sync_series(connection, TOPIC_TITLES, as_of)
         series = windows.find_series(connection, kind, key)
+        if series is None:
+            raise UsageError(
+                f"there is no series '{kind}/{key}'",
+                "write kind/key; kinds are all, topic, company and sector",
+            )
         champion = models.champion(connection, as_of=as_of)
-        if series is None or champion is None:
-            raise UsageError("nothing is watched yet", "run `undertow detect` first")
         deliveries = route(rules.routing, series.kind, series.key, severity, as_of)
         if not deliveries:
             return []
         alert_id = alerts.insert_alert(
-            connection, series.id, "resolved", severity, as_of, 0.0, rules.version, champion.id, is_test=True
+            connection,
+            series.id,
+            "resolved",
+            severity,
+            as_of,
+            0.0,
+            rules.version,
+            champion.id if champion else None,
+            is_test=True,
         )
         evidence: dict[str, Any] = {
             "series": {"kind": series.kind, "key": series.key, "title": series.title},
@@ -40,7 +56,7 @@ def write_test_alert(
             "window_hours": 1,
             "window_end": as_of.isoformat(),
             "rule_version": rules.version,
-            "model_version": champion.version,
+            "model_version": champion.version if champion else "none yet",
             "stories": [],
             "chart": [],
         }

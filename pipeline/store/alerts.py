@@ -63,7 +63,7 @@ def insert_alert(
     pending_at: datetime,
     peak_score: float,
     rule_version: str,
-    model_version_id: int,
+    model_version_id: int | None,
     *,
     is_test: bool = False,
 ) -> int:

@@ -12,6 +12,7 @@ from notify_world import START, World, later, make_world
 from sqlalchemy.engine import Engine
 from typer.testing import CliRunner, Result
 
+from pipeline.cli import alerts as alert_commands
 from pipeline.cli import notify as commands
 from pipeline.store.notifications import Delivery
 
@@ -54,6 +55,7 @@ def world(engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest
 def undertow(*arguments: str) -> Result:
     root = typer.Typer()
     commands.register(root)
+    alert_commands.register(root)
     return CliRunner().invoke(root, arguments, catch_exceptions=False)
 
 
@@ -110,3 +112,17 @@ def test_receivers_check_finds_what_is_missing(world: World, monkeypatch: pytest
         checked = json.loads(undertow("receivers", "check", "--send", "--receiver", "mail", "--json").stdout)
         assert checked["receivers"] == [{"receiver": "mail", "ok": True, "state": "took the test message"}]
         assert mail.subjects() == ["Test message from Undertow"]
+
+
+def test_a_test_alert_goes_out_before_anything_was_fetched_or_scored(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_day = ALERTS.replace('weekdays = ["mon-fri", "sun"]\n', "").replace("FAR_OFF", f"{later(hours=12):%H:%M}")
+    (tmp_path / "alerts.toml").write_text(every_day)
+    with MailSink() as mail:
+        monkeypatch.setenv("UNDERTOW_SMTP_PORT", str(mail.port))
+        report = json.loads(undertow("alerts", "test", "--json").stdout)
+        assert (report["receivers"], report["sent"]) == ("mail", 1)
+        assert len(mail.mails) == 1
+    assert "no alert is open" in undertow("alerts", "list").stdout
+    assert "(test)" in undertow("alerts", "list", "--all").stdout

@@ -4,7 +4,7 @@ select alert.id, series.kind, series.key, series.title, alert.state, alert.sever
 from alerts as alert
 join series on series.id = alert.series_id
 where (cast(:open as boolean) is null or (alert.state <> 'resolved') = :open)
-  and (alert.fired_at is not null or alert.state = 'pending')
+  and (alert.fired_at is not null or alert.state = 'pending' or alert.is_test)
   and (cast(:since as timestamptz) is null or coalesce(alert.resolved_at, alert.pending_at) >= :since)
 order by alert.state = 'resolved', coalesce(alert.fired_at, alert.pending_at) desc, alert.id desc
 limit :limit
