@@ -187,11 +187,19 @@ def audience(routing: Routing, series_kind: str | None, series_key: str | None) 
 
 
 def uncovered(routing: Routing, series_kind: SeriesKind, as_of: datetime) -> list[datetime]:
-    """Hours of the week after `as_of`, UTC, in which a critical alert of `series_kind` would reach nobody."""
+    """Hours of the week after `as_of`, UTC, in which a critical alert of `series_kind` would reach nobody.
+
+    A gap that is going on at `as_of` comes last, whole, as that of a week later.
+    """
     start = as_of.replace(minute=0, second=0, microsecond=0)
     catch_all = [r for r in routing.routes if not r.keys]
-    hours = (start + timedelta(hours=n) for n in range(7 * 24))
-    return [at for at in hours if not any(r.matches(series_kind, "", "critical", at) for r in catch_all)]
+    hours = [start + timedelta(hours=n) for n in range(7 * 24)]
+    told = [any(r.matches(series_kind, "", "critical", at) for r in catch_all) for at in hours]
+    if any(told) and not told[-1]:
+        first = told.index(True)
+        hours = hours[first:] + [at + timedelta(days=7) for at in hours[:first]]
+        told = told[first:] + told[:first]
+    return [at for at, covered in zip(hours, told, strict=True) if not covered]
 
 
 def always_quiet(quiet_hours: Collection[QuietHours]) -> bool:

@@ -142,6 +142,10 @@ def test_hours_in_which_nobody_would_be_told() -> None:
     gaps = list(ranges(uncovered(routing, "company", MONDAY)))
     assert gaps[0] == (datetime(2026, 9, 14, 18, tzinfo=UTC), datetime(2026, 9, 15, 8, tzinfo=UTC))
     assert any(end - start == timedelta(hours=62) for start, end in gaps)
+    saturday = MONDAY + timedelta(days=5)
+    inside = list(ranges(uncovered(routing, "company", saturday)))
+    assert (datetime(2026, 9, 25, 18, tzinfo=UTC), datetime(2026, 9, 28, 8, tzinfo=UTC)) == inside[-1]
+    assert len(inside) == len(gaps) == 5
     everything = Routing(receivers("desk"), (Route("all", ("desk",)),))
     assert uncovered(everything, "company", MONDAY) == []
     only_one = Routing(receivers("desk"), (Route("one", ("desk",), keys=("Nordbank",)),))
