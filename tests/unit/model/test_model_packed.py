@@ -7,7 +7,7 @@ import torch
 
 from model.encoders import load_model
 from model.inference import Classifier
-from model.packed import PACKED_TOKENS, PackedBert, packs, rows_for
+from model.packed import PACKED_TOKENS, PackedBert, _Fine, _Linear, packs, rows_for
 
 fast_bf16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN multiplies no bf16 on this processor"
@@ -66,3 +66,12 @@ def test_attention_is_what_a_softmax_says_also_where_it_overflows(tiny_model):
     got = layer.attend(qkv, [(3, 5)])
     torch.testing.assert_close(got[:15].float(), expected.reshape(15, width), atol=1e-3, rtol=0.01)
     assert not got[15:].any()  # rows that belong to no text
+
+
+@fast_bf16
+def test_a_fine_product_is_nearer_to_fp32():
+    random = torch.Generator().manual_seed(2)
+    weight, x = torch.randn(64, 48, generator=random), torch.randn(32, 48, generator=random)
+    exact, bias = x @ weight.T, torch.zeros(64)
+    coarse, fine = ((kind(weight, bias)(x) - exact).abs().mean() for kind in (_Linear, _Fine))
+    assert fine < 0.7 * coarse  # what is left is the rounding of the answer
