@@ -108,7 +108,7 @@ class Polling:
         gate = asyncio.Semaphore(connections)
         fetcher = Fetcher(timeout_s=self.settings.fetch_timeout_s, connections=connections, allowed=allowed)
         async with fetcher, ParsePool(self.settings.parse_processes) as pool, asyncio.TaskGroup() as tasks:
-            done: asyncio.Queue[Polled | None] = asyncio.Queue(maxsize=connections)
+            done: asyncio.Queue[Polled | None] = asyncio.Queue(maxsize=1)
             writer = tasks.create_task(self._write(done))
             polls = [
                 tasks.create_task(self._poll_host(own, fetcher, pool, gate, done)) for own in by_host.values()
@@ -142,9 +142,9 @@ class Polling:
         for n, feed in enumerate(own):
             if n:
                 await asyncio.sleep(HOST_PAUSE_S)
-            async with gate:
+            async with gate:  # until the writer takes it: else all feeds are parsed before the first are stored
                 answer = await fetcher.get(_request(feed, self.settings.fetch_user_agent))
-            await done.put(await self._parse(Polled(feed, answer), pool))
+                await done.put(await self._parse(Polled(feed, answer), pool))
             if answer.status == 429 and self.settings.fetch_retry_after_scope == "host":
                 break  # the rest of the host's feeds stay due, and the host rests
 
