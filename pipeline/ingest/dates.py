@@ -128,7 +128,7 @@ def end_of_day(raw: str, default_tz: str | None) -> datetime | None:
 
 
 def _read_usual(value: str) -> ParsedDate | None:
-    """The two forms that most dates have, in an eighth of the time that the table takes; None for any other."""
+    """The two forms that most dates have, without the table; None for any other."""
     match = _USUAL.fullmatch(value)
     if not match:
         return None

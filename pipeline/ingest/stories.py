@@ -147,7 +147,7 @@ def shingles(text: str) -> frozenset[int]:
 
 
 def shingle_sets(texts: Sequence[str]) -> tuple[list[frozenset[int]], list[list[int]]]:
-    """For each text its shingles and its band keys ([] where it has no word). A batch costs a third of one by one."""
+    """For each text its shingles and its band keys ([] where it has no word). A batch costs less than one by one."""
     words: list[int] = []
     ends: list[int] = []
     for text in texts:
