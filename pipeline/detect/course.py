@@ -18,7 +18,7 @@ from pipeline.detect.baseline import Baseline, History, fit_baseline
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, TICKS_PER_HOUR, Counts, trailing_sums
 from pipeline.detect.rules import Rule
 from pipeline.detect.scene import HISTORY_DAYS
-from pipeline.detect.spikes import WINDOW_BONUS
+from pipeline.detect.spikes import CLUSTERING_OF_COUNTS, WINDOW_BONUS
 from pipeline.detect.tails import TailBook
 from pipeline.detect.tick import Crowd, Findings, Span, find, observe
 
@@ -56,6 +56,7 @@ def evaluate_counts(counts: Counts, crowd: Crowd, *, count_only: bool = False) -
     """
     sums = [trailing_sums(x) for x in (counts.negative, counts.other, counts.copies)]
     book = TailBook.empty(len(counts.series)) if count_only else None
+    crowd = replace(crowd, clustering=CLUSTERING_OF_COUNTS) if count_only else crowd
     parts, days = [], []
     for day in range(counts.ticks // TICKS_PER_DAY):
         baseline = _baseline(counts, day, count_only)

@@ -47,8 +47,9 @@ def judge(evaluated: Evaluated, moves: list[Moved], truth: Truth, first_tick: in
     """
     opened = [(m.series, m.tick) for m in moves if m.change.kind == "open"]
     risen = [(m.series, m.tick) for m in moves if m.change.kind == "rise"]
-    hits = {id(e): _hits(e, opened) for e in truth.spikes}
-    told = {id(e): sorted(hits[id(e)] + _hits(e, risen)) for e in truth.spikes}
+    openings, rises = _by_series(opened), _by_series(risen)
+    hits = {id(e): _hits(e, openings) for e in truth.spikes}
+    told = {id(e): sorted(hits[id(e)] + _hits(e, rises)) for e in truth.spikes}
     delays = [(told[id(e)][0] + 1 - e.start) / TICKS_PER_HOUR for e in truth.spikes if told[id(e)]]
     true = {(e.series, t) for e in truth.spikes for t in hits[id(e)]}
     bad_days = [e for e in truth.nuisances if e.kind == "market"]
@@ -106,8 +107,15 @@ def with_rule(crowd: Crowd, rule: Rule) -> Crowd:
     return replace(crowd, rules=(rule,) * len(crowd.rules))
 
 
-def _hits(event: Event, alarms: list[tuple[int, int]]) -> list[int]:
-    return [t for i, t in alarms if i == event.series and event.start <= t < event.end + GRACE_TICKS]
+def _by_series(alarms: list[tuple[int, int]]) -> dict[int, list[int]]:
+    ticks: dict[int, list[int]] = {}
+    for series, tick in alarms:
+        ticks.setdefault(series, []).append(tick)
+    return ticks
+
+
+def _hits(event: Event, alarms: dict[int, list[int]]) -> list[int]:
+    return [t for t in alarms.get(event.series, ()) if event.start <= t < event.end + GRACE_TICKS]
 
 
 def _any_covers(events: list[Event], tick: int) -> bool:

@@ -18,7 +18,7 @@ from pipeline.types import SeriesKind
 
 KINDS = get_args(SeriesKind)
 # Raise it when the statistic changes: baselines and alerts name it, so old and new figures are never mixed.
-STATISTIC_VERSION = "cnb-2"
+STATISTIC_VERSION = "cnb-3"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ WINDOW_BONUS = np.log10(np.array(WINDOW_HOURS) / 4.0)
 # expected are not as strange as their Poisson tail says. Costs no recall in the simulation; estimating it costs three
 # points, because copies that were not found look the same.
 CLUSTERING = 1.1
+# The same of bare counts, in which nobody found the copies: worth a point or two on NAB, as is 3 (`bench/nab.py`).
+CLUSTERING_OF_COUNTS = 2.0
 SMALLEST_P = 1e-300
 
 
@@ -77,13 +79,14 @@ def explain(
     share_cv2: FloatArray,
     market: FloatArray | float = 1.0,
     missed_copies: float = 0.0,
+    clustering: float = CLUSTERING,
 ) -> Verdict:
     """Tests K given M. `market` multiplies what is expected; `missed_copies` per copy found are expected on top."""
     a = 1 / (VOLUME_CAUTION * volume_cv2)
     share_cv2 = share_cv2 + (MARKET_SPREAD * (1 - 1 / np.asarray(market))) ** 2
     usual = np.maximum(windows.usual_negative, 1e-6)
     expected = usual * (a + windows.other) / (a + windows.usual_other) * market
-    variance = CLUSTERING * expected + expected**2 * (1 / (a + windows.other) + share_cv2)
+    variance = clustering * expected + expected**2 * (1 / (a + windows.other) + share_cv2)
     leaked = missed_copies * windows.copies
     expected, variance = expected + leaked, variance + leaked
     return Verdict(expected, variance, tail(windows.negative, expected, variance))

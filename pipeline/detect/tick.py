@@ -17,6 +17,7 @@ from pipeline.detect.baseline import Baseline, usual_in_windows
 from pipeline.detect.counts import WINDOW_HOURS
 from pipeline.detect.rules import Rule
 from pipeline.detect.spikes import (
+    CLUSTERING,
     LEAST_COVERAGE,
     WINDOW_BONUS,
     Evidence,
@@ -53,7 +54,8 @@ class Crowd:
     """What is known of S series besides their counts.
 
     `in_market`: counts in the market factor (companies; where none is watched, topics);
-    `corrected`: is corrected by it (all but everything). `whole`: index of everything, or None.
+    `corrected`: is corrected by it (all but everything). `whole`: index of everything, or None. `clustering`:
+    variance over mean of rare stories.
     """
 
     rules: tuple[Rule, ...]
@@ -62,6 +64,7 @@ class Crowd:
     whole: int | None = None
     market_factor: float = 1.5
     missed_copies: float = 0.087
+    clustering: float = CLUSTERING
 
     @property
     def evidence(self) -> Evidence:
@@ -101,10 +104,10 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
     """Tests every trailing window of the ticks in `span` against `baseline`."""
     windows = _windows(span, baseline)
     v, rho = baseline.volume_cv2[:, None], baseline.share_cv2[:, None]
-    plain = explain(windows, v, rho, 1.0, crowd.missed_copies)
+    plain = explain(windows, v, rho, 1.0, crowd.missed_copies, crowd.clustering)
     others, whole = market_factors(windows, plain, v, rho, crowd.in_market)
     factor = np.where(crowd.corrected[:, None, None], others, 1.0)
-    verdict = explain(windows, v, rho, factor, crowd.missed_copies)
+    verdict = explain(windows, v, rho, factor, crowd.missed_copies, crowd.clustering)
     score = score_windows(verdict.p, windows.coverage)
     crossing = np.where(enough_evidence(windows, verdict.expected, crowd.evidence), score, -np.inf)
     best = np.where(np.isfinite(crossing).any(axis=2), crossing.argmax(axis=2), score.argmax(axis=2))
@@ -210,7 +213,7 @@ def reconsider(
     )
     v, rho = (one(x[series, w]) for x in (baseline.volume_cv2, baseline.share_cv2))
     factor = one(findings.factor[series, 0])
-    verdict = explain(windows, v, rho, factor, crowd.missed_copies)
+    verdict = explain(windows, v, rho, factor, crowd.missed_copies, crowd.clustering)
     rule = crowd.rules[series]
     evidence = Evidence(float(rule.least_negative), rule.least_excess, rule.least_ratio)
     score = float(np.round(-np.log10(verdict.p[0, 0]) + WINDOW_BONUS[w] - np.log10(len(WINDOW_HOURS)), 6))

@@ -22,7 +22,7 @@ from pipeline.detect.tick import everyone
 @dataclass(frozen=True)
 class Trial:
     """`kept_*`: false alarms on the second half of the months, as a multiple of the budget they were fitted to on
-    the first half."""
+    the first half. `brought_*`: on all months at thresholds that were brought from elsewhere; None without such."""
 
     seed: int
     rule: Rule
@@ -30,10 +30,17 @@ class Trial:
     critical: Judgement
     kept_warning: float
     kept_critical: float
+    brought_warning: float | None = None
+    brought_critical: float | None = None
 
 
-def simulate_and_judge(seed: int, series: int = 150, rule: Rule | None = None) -> Trial:
-    """Draws the world of `seed` (4 spikes per series), tests it, fits both thresholds and judges them."""
+def simulate_and_judge(
+    seed: int, series: int = 150, rule: Rule | None = None, brought: Rule | None = None
+) -> Trial:
+    """Draws the world of `seed` (4 spikes per series), tests it, fits both thresholds and judges them.
+
+    `brought`: thresholds fitted in other worlds, whose false alarms in this one are counted too.
+    """
     world = World(seed=seed, series=series, spikes=4 * series)
     counts, truth = simulate_world(world)
     rule = rule or Rule()
@@ -42,16 +49,24 @@ def simulate_and_judge(seed: int, series: int = 150, rule: Rule | None = None) -
     middle = (first + counts.ticks) // 2
     fitted = fit_thresholds(evaluated, truth, first, rule)
     early = fit_thresholds(_until(evaluated, middle), _clip(truth, 0, middle), first, rule)
+
+    def found(tried: Rule, start: int) -> Judgement:
+        return judge(evaluated, _moves(evaluated, tried), truth, start)
+
+    def spent(tried: Rule, start: int) -> tuple[float, float]:
+        critical = found(replace(tried, warning=tried.critical), start)
+        return (
+            found(tried, start).false_alarms / WARNING_BUDGET,
+            critical.false_alarms / CRITICAL_BUDGET,
+        )
+
     return Trial(
         seed,
         fitted,
-        judge(evaluated, _moves(evaluated, fitted), truth, first),
-        judge(evaluated, _moves(evaluated, replace(fitted, warning=fitted.critical)), truth, first),
-        judge(evaluated, _moves(evaluated, early), truth, middle).false_alarms / WARNING_BUDGET,
-        judge(
-            evaluated, _moves(evaluated, replace(early, warning=early.critical)), truth, middle
-        ).false_alarms
-        / CRITICAL_BUDGET,
+        found(fitted, first),
+        found(replace(fitted, warning=fitted.critical), first),
+        *spent(early, middle),
+        *(spent(brought, first) if brought else (None, None)),
     )
 
 

@@ -26,7 +26,7 @@ from pipeline.detect.course import evaluate_counts, market_alerts, walk
 from pipeline.detect.coverage import coverage_before, due_ticks, feed_weights
 from pipeline.detect.night import pack, read_night
 from pipeline.detect.rules import Rule
-from pipeline.detect.spikes import VOLUME_CAUTION, Windows, explain, tail
+from pipeline.detect.spikes import CLUSTERING_OF_COUNTS, VOLUME_CAUTION, Windows, explain, tail
 from pipeline.detect.tails import TailBook
 from pipeline.detect.tick import everyone, follow
 
@@ -52,6 +52,14 @@ def test_a_busy_window_explains_more_negatives() -> None:
     assert (busy.p > 10 * quiet.p).all()
     a = 1 / (0.1 * VOLUME_CAUTION)
     assert busy.expected[0, 0, 0] == pytest.approx(2 * (a + 24) / (a + 6))
+
+
+def test_few_bare_counts_are_less_strange_than_few_stories() -> None:
+    v = rho = np.full((1, 1, 3), 0.1)
+    told = explain(window(4, 0, 0.1, 0), v, rho)
+    counted = explain(window(4, 0, 0.1, 0), v, rho, clustering=CLUSTERING_OF_COUNTS)
+    assert (counted.expected == told.expected).all()
+    assert (counted.p > 3 * told.p).all()
 
 
 def test_copies_that_were_found_excuse_those_that_were_not() -> None:
@@ -239,7 +247,7 @@ def test_tail_calibration_brings_series_to_the_same_rate() -> None:
     for _ in range(60):
         tame, wild = rng.exponential(0.43, (1, 96)), rng.exponential(1.3, (1, 96))
         book = book.after(np.concatenate([tame, wild]))
-    tame, wild = rng.exponential(0.43, (1, 20_000)), rng.exponential(1.3, (1, 20_000))
+    tame, wild = rng.exponential(0.43, (1, 200_000)), rng.exponential(1.3, (1, 200_000))
     calibrated = book.calibrate(np.concatenate([tame, wild]))
     rates = (calibrated > 3).mean(axis=1)
     assert 0.0001 < rates[0] < 0.003
