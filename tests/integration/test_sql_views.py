@@ -231,9 +231,8 @@ def test_bootstrap_of_a_period_draws_days(market: Engine) -> None:
             assert dict(found) == dict(
                 connection.execute(sa.text(asked), {**period, "seed": 1}).mappings().one()
             )
-            assert dict(found) != dict(
-                connection.execute(sa.text(asked), {**period, "seed": 2}).mappings().one()
-            )
+            other = connection.execute(sa.text(asked), {**period, "seed": 2}).mappings().one()
+            assert (dict(found) != dict(other)) or not steady  # all bad or all good days: quantiles tie
             assert (found["days"], found["stories"]) == (len(counts), counts.sum())
             picks = np.random.default_rng(1).integers(0, len(counts), (4000, len(counts)))
             sums = counts[picks].sum(axis=1)
