@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -84,7 +85,7 @@ def fit_to_budget(false_alarms: Callable[[float], float], budget: float) -> floa
             low = middle
         else:
             high = middle
-    return round(high, 3)
+    return math.ceil(high * 1000) / 1000  # rounded down it would cost more than the budget
 
 
 def fit_thresholds(evaluated: Evaluated, truth: Truth, first_tick: int, rule: Rule) -> Rule:
