@@ -35,7 +35,8 @@ WINDOW_BONUS = np.log10(np.array(WINDOW_HOURS) / 4.0)
 # expected are not as strange as their Poisson tail says. Costs no recall in the simulation; estimating it costs three
 # points, because copies that were not found look the same.
 CLUSTERING = 1.1
-# The same of bare counts, in which nobody found the copies: worth a point or two on NAB, as is 3 (`bench/nab.py`).
+# The same of bare counts, in which nobody found the copies: with one threshold for all, 2 and 3 are worth one to three
+# points on NAB (`bench/nab.py`).
 CLUSTERING_OF_COUNTS = 2.0
 SMALLEST_P = 1e-300
 

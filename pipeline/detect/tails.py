@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 EXCEEDED = 1.3
 # What one exceedance may add: enough to learn a heavy tail, and no spike makes the next one pass for usual. With 3 (the
-# design) common thresholds fit heavy and light series less well: a point on NAB; with 12 two points less.
+# design) one threshold fits heavy and light series less well, by a point on NAB; 12 is worse than either.
 LARGEST_EXCESS = 6.0
 PSEUDO_EXCEEDANCES = 30.0
 HALF_LIFE_DAYS = 28.0
