@@ -117,7 +117,9 @@ def test_receivers_check_finds_what_is_missing(world: World, monkeypatch: pytest
 def test_a_test_alert_goes_out_before_anything_was_fetched_or_scored(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every_day = ALERTS.replace('weekdays = ["mon-fri", "sun"]\n', "").replace("FAR_OFF", f"{later(hours=12):%H:%M}")
+    every_day = ALERTS.replace('weekdays = ["mon-fri", "sun"]\n', "").replace(
+        "FAR_OFF", f"{later(hours=12):%H:%M}"
+    )
     (tmp_path / "alerts.toml").write_text(every_day)
     with MailSink() as mail:
         monkeypatch.setenv("UNDERTOW_SMTP_PORT", str(mail.port))
