@@ -48,7 +48,7 @@ not used: their licences forbid it.
     {command}
 
 DIR holds the public sets in the folders that `model/starter.toml` names; the digests of the files used are in
-`manifest.json`. {time}
+`manifest.json`. {base_of_teacher}{time}
 
 ## What it is not for
 
@@ -77,6 +77,7 @@ def render_card(manifest: Manifest, title: str = "The starter") -> str:
         data=_table(["source", "examples", "drawn per epoch", "licence"], _sources(manifest.data)),
         teacher=_teacher(manifest.teacher),
         command=manifest.command,
+        base_of_teacher=_base_of_teacher(manifest.teacher),
         time=_time(seconds, manifest.teacher.get("train_seconds")),
         max_tokens=manifest.max_tokens,
     )
@@ -87,11 +88,18 @@ def _teacher(teacher: Mapping[str, Any]) -> str:
     if not teacher:
         return ""
     return (
-        f"\nA teacher, `{teacher['base']['name']}` (110 million parameters, Apache-2.0) fine-tuned on the same training "
+        f"\nA teacher, `{teacher['base']['name']}` fine-tuned on the same training "
         "parts, gave its\nprobabilities where a text has no label of a kind (sentiment of tweets that have a topic, and the "
         f"reverse) and counted\n{teacher['share']:.0%} beside the labels that are there. The development split was not shown "
         "to it.\n"
     )
+
+
+def _base_of_teacher(teacher: Mapping[str, Any]) -> str:
+    if not teacher:
+        return ""
+    name = teacher["base"]["name"]
+    return f"--teacher names a folder with the files of `{name}`; left out, they come from the hub.\n"
 
 
 def _time(student: float | None, teacher: float | None) -> str:

@@ -227,7 +227,8 @@ def starter(
     data: _Data = Path("data"),
     recipe: _Recipe = None,
     teacher: Annotated[
-        Path | None, typer.Option(help="Folder with the teacher's base encoder; from the hub when not given.")
+        Path | None,
+        typer.Option(help="Folder with the base encoder of the recipe's [teacher], if it has one."),
     ] = None,
     work: _Work = None,
     changes: _Set = None,
@@ -236,7 +237,7 @@ def starter(
 ) -> None:
     """Make the starter again, from its recipe and the public sets, and judge it with the behavioural suite.
 
-    Example: undertow starter --data ~/sets --teacher ~/all-mpnet-base-v2 --out runs/starter --work runs/starter-work
+    Example: undertow starter --data ~/sets --out runs/starter --work runs/starter-work
     """
     from model.recipe import STARTER_RECIPE, load_recipe, load_teacher
     from model.starting import make_starter
