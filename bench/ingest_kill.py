@@ -2,8 +2,9 @@
 
     .venv/bin/python bench/ingest_kill.py [--kills 50]
 
-Twelve feeds of 60 items on loopback, every document changed before every run and a tenth of the items edited at every fifth; each run is a process
-that is killed 0.2 to 3 s after its start. At the end one run is left to finish, and the tables are counted.
+Twelve feeds of 60 items on loopback, every document changed before every run and a tenth of the items edited at
+every fifth. Each run is a process that is killed at a random moment of the time that the last whole run took; those
+that end first are not counted. At the end one run is left to finish, and the tables are counted.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
@@ -31,6 +33,8 @@ from pipeline.store.engine import create_engine  # noqa: E402
 from pipeline.store.server import Server  # noqa: E402
 
 FEEDS, ITEMS = 12, 60
+# No whole run has been timed yet, seconds.
+FIRST_RUN_S = 1.0
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RUN = """
 import sys
@@ -84,12 +88,17 @@ def run(server: Server, wire: FeedServer, kills: int) -> int:
         ]
     command = [sys.executable, "-c", RUN, server.url("bench"), *map(str, ids)]
     killed = ended = 0
-    while killed < kills:
-        _publish(wire, killed + ended)
-        if _run_and_kill(command, rng.uniform(0.2, 3.0)):
-            killed += 1
-        else:
-            ended += 1
+    whole_s = FIRST_RUN_S
+    with tqdm(total=kills, unit="kill", disable=None) as bar:
+        while killed < kills:
+            _publish(wire, killed + ended)
+            took_s = _run_and_kill(command, rng.uniform(0.0, whole_s))
+            if took_s is None:
+                killed += 1
+                bar.update()
+            else:
+                ended += 1
+                whole_s = took_s
     _run_and_kill(command, None)
     time.sleep(1)
     with engine.connect() as connection:
@@ -114,18 +123,19 @@ def _publish(wire: FeedServer, run_: int) -> None:
         )
 
 
-def _run_and_kill(command: list[str], after_s: float | None) -> bool:
-    """Whether the run was killed; None lets it end."""
+def _run_and_kill(command: list[str], after_s: float | None) -> float | None:
+    """Seconds that the run took, counted from when its imports were done; None if it was killed. `after_s` None lets it end."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert process.stdout is not None
     process.stdout.readline()
+    started = time.monotonic()
     try:
         process.wait(after_s)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        return True
-    return False
+        return None
+    return time.monotonic() - started
 
 
 def _item(feed: int, n: int, run_: int) -> str:
