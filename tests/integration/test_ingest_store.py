@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -293,60 +287,6 @@ def test_feeds_that_leave_the_list_stay_as_history(engine: Engine, tmp_path: Pat
     assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 0, "changed": 1, "removed": 1, "kept": 0}
     assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 0, "changed": 0, "removed": 0, "kept": 1}
     assert len(step.due_shards(engine, as_of=NOW, shards=4)) == 1
-
-
-KILLED = """
-import sys
-from datetime import UTC, datetime
-from pipeline.ingest import step
-from pipeline.settings import Settings
-from pipeline.store.engine import create_engine
-settings = Settings(fetch_allow_private=("127.0.0.0/8",), parse_processes=1, _env_file=None)
-print("started", flush=True)
-step.ingest_feeds(create_engine(sys.argv[1]), [int(n) for n in sys.argv[2:]], settings=settings, as_of=datetime(2026, 11, 23, 12, tzinfo=UTC))
-"""
-
-
-def test_a_kill_at_any_moment_loses_and_doubles_nothing(
-    engine: Engine, wire: FeedServer, database_url: str
-) -> None:
-    """Three kills here; bench/ingest_kill.py does fifty."""
-    ids = [
-        add(
-            engine,
-            wire,
-            f"kill{n}",
-            rss(
-                *[
-                    item(f"{n}-{k}", f"Kill {n} item {k}: the mayor of town {n * 40 + k} resigns over budget")
-                    for k in range(40)
-                ]
-            ),
-        )
-        for n in range(6)
-    ]
-    rng = random.Random(5)
-    for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, database_url, *map(str, ids)],
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.getcwd()},
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(rng.uniform(0.3, 2.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    poll(engine, *ids)
-    assert query(engine, "select count(*), count(distinct guid), count(distinct story_id) from articles") == [
-        (240, 240, 240)
-    ]
-    assert query(engine, "select count(*) from articles where story_id is null") == [(0,)]
-    assert query(engine, "select sum(new) from feed_fetches") == [(240,)]
-    assert query(
-        engine,
-        "select count(*) from stories s where not exists (select from articles a where a.id = s.first_article_id and a.story_id = s.id)",
-    ) == [(0,)]
 
 
 def test_pages_are_fetched_where_feed_and_robots_allow(engine: Engine, wire: FeedServer) -> None:
