@@ -206,12 +206,10 @@ def _meant(text: str, hits: list[_Hit]) -> list[_Hit]:
     weak = [hit for hit in free if hit.pattern.kind == "weak"]
     if not weak:
         return free
-    strong = [hit for hit in free if hit.pattern.kind != "weak"]
-    sure = {hit.pattern.company_id for hit in strong}
-    sure |= {
-        hit.pattern.company_id for hit in weak if _says_company(text, hit) or _in_a_list(text, hit, strong)
-    }
-    return [hit for hit in free if hit.pattern.kind != "weak" or hit.pattern.company_id in sure]
+    sure = [hit for hit in free if hit.pattern.kind != "weak" or _says_company(text, hit)]
+    sure += [hit for hit in weak if hit not in sure and _in_a_list(text, hit, sure)]
+    meant = {hit.pattern.company_id for hit in sure}
+    return [hit for hit in free if hit.pattern.company_id in meant]
 
 
 def _blocked(hit: _Hit, blockers: list[_Hit]) -> bool:
@@ -232,9 +230,9 @@ def _says_company(text: str, hit: _Hit) -> bool:
     return bool(_AFTER.match(after) or _BEFORE.search(before)) or _capital_in_a_sentence(text, hit)
 
 
-def _in_a_list(text: str, hit: _Hit, strong: list[_Hit]) -> bool:
-    """Whether it stands beside a company that is sure: `Visa, Mastercard settle`, `GM and Ford`."""
-    gaps = (text[min(hit.end, other.end) : max(hit.start, other.start)] for other in strong)
+def _in_a_list(text: str, hit: _Hit, sure: list[_Hit]) -> bool:
+    """Whether it stands beside a company that is sure: `Visa, Mastercard settle`, `GM and Ford`, `Visa and Gap sue`."""
+    gaps = (text[min(hit.end, other.end) : max(hit.start, other.start)] for other in sure)
     return any(_LIST.fullmatch(gap) for gap in gaps)
 
 

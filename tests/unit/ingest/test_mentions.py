@@ -46,6 +46,7 @@ def named(text: str) -> set[str]:
         ("H-1B visa fees rise to $100,000", set()),
         ("US tightens visa rules", set()),
         ("Visa, Mastercard settle with merchants", {"Visa", "Mastercard"}),
+        ("Visa and Gap sue Target", {"Visa", "Gap", "Target"}),
         ("Regulators said Visa would pay a fine", {"Visa"}),
         ("Apple pie prices rise with the apple harvest", set()),
         ("Apple cuts iPhone output", {"Apple"}),
