@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -30,3 +34,16 @@ class Forker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(30)
+
+
+def fork(run: Callable[[], object], kill_after: float = 0.0) -> str:
+    """How a fork that does `run` ended; killed after so many seconds if it has not ended by then (0: it is not)."""
+    child = os.fork()
+    if child == 0:
+        run()
+        os._exit(0)
+    if kill_after:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)  # one that has ended waits for its parent, so the id is still its own
+    _, status = os.waitpid(child, 0)
+    return "killed" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
