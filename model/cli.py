@@ -228,7 +228,7 @@ def starter(
     recipe: _Recipe = None,
     teacher: Annotated[
         Path | None,
-        typer.Option(help="Folder with the base encoder of the recipe's [teacher], if it has one."),
+        typer.Option(help="Folder with the base encoder of the recipe's teacher, if it has one."),
     ] = None,
     work: _Work = None,
     changes: _Set = None,

@@ -46,7 +46,7 @@ def detect_counts(
     ),
     ticks_file: Path = typer.Option(..., "--output", help="CSV that is written: a row per series and tick."),
     rules_file: Path | None = typer.Option(
-        None, "--rules", help="alerts.toml with a [rule]; defaults otherwise."
+        None, "--rules", help="alerts.toml with a rule; defaults otherwise."
     ),
     market: bool = typer.Option(True, help="Correct for days that are bad for all series at once."),
     as_json: bool = JSON,

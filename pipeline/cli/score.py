@@ -67,7 +67,7 @@ def score_files(
         ..., "--out", help="Folder for the results, one file each, under the same names."
     ),
     engine: str = typer.Option(
-        "local", help="local (processes here) or ray (Ray Data; needs undertow[ray])."
+        "local", help="local (processes here) or ray (Ray Data; needs the extra `ray`)."
     ),
     workers: int = typer.Option(1, min=1, help="Processes, or Ray actors; each holds the model once."),
     model: str | None = typer.Option(None, help="Model directory; the starter when not given."),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.text import Text
 
 from pipeline.cli import build_app
 from pipeline.settings import env_example
@@ -61,6 +62,16 @@ def test_every_command_says_what_it_does_with_an_example():
         if "Example" not in (command.help or "")
     ]
     assert missing == []
+
+
+def test_no_help_holds_brackets_that_its_renderer_swallows():
+    shown = [
+        (path, text)
+        for path, command in _leaves(typer.main.get_command(build_app()), "undertow")
+        for text in (command.help, *(getattr(parameter, "help", None) for parameter in command.params))
+        if text
+    ]
+    assert [(path, text) for path, text in shown if Text.from_markup(text).plain != text] == []
 
 
 def _leaves(command, path):
