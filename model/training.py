@@ -47,13 +47,13 @@ class TrainConfig:
     weight_decay: float = 0.01
     warmup: float = 0.06  # share of all steps
     smoothing: float = 0.05
-    consistency: float = 0.0  # what two readings of a text under dropout cost where they disagree; doubles the time
+    consistency: float = (
+        0.0  # what two readings of a text under dropout cost where they disagree; doubles the time
+    )
     class_power: float = 0.5  # (1/frequency)^power; 0 is no class weights, 1 balances fully
     swap_names: float = 0.3  # share of company names replaced by another
     join_texts: float = 0.35  # share of texts with companies that are followed by another one
-    teacher: str = (
-        ""  # a model directory whose opinions stand in for labels that a text lacks (model/teach.py)
-    )
+    teacher: str = ""  # a model directory whose opinions fill in for missing labels (model/teach.py)
     teacher_share: float = 0.5  # what they count for where there is a label
     max_tokens: int = 128
     dev_share: float = 0.1

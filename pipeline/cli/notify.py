@@ -52,7 +52,9 @@ def notify(
 
 
 def digest(
-    name: str | None = typer.Argument(None, help="Name of a digest in alerts.toml; the first one by default."),
+    name: str | None = typer.Argument(
+        None, help="Name of a digest in alerts.toml; the first one by default."
+    ),
     send: bool = typer.Option(False, "--send", help="Send it to its receivers now, instead of printing it."),
     as_json: bool = JSON,
 ) -> None:

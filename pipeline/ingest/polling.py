@@ -142,9 +142,8 @@ class Polling:
         for n, feed in enumerate(own):
             if n:
                 await asyncio.sleep(HOST_PAUSE_S)
-            async with (
-                gate
-            ):  # until the writer takes it: else all feeds are parsed before the first are stored
+            # The gate is held until the writer takes it: else all feeds are parsed before the first are stored.
+            async with gate:
                 answer = await fetcher.get(_request(feed, self.settings.fetch_user_agent))
                 await done.put(await self._parse(Polled(feed, answer), pool))
             if answer.status == 429 and self.settings.fetch_retry_after_scope == "host":
