@@ -174,7 +174,7 @@ def _write(
 def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
     """The network a run begins with: the base encoder with new heads, or an earlier model."""
     weights = class_weights(count_labels(train), config.class_power) if config.class_power else None
-    loss = LossSettings(config.smoothing, config.consistency, weights)
+    loss = LossSettings(config.smoothing, weights)
     loaded = (
         load_model(Path(config.start), loss)
         if config.start

@@ -22,14 +22,9 @@ HEAD_WEIGHTS: Final = {"sentiment": 1.0, "company": 1.0, "topics": 0.7}
 
 @dataclass(frozen=True)
 class LossSettings:
-    """How wrong answers are weighed. `class_weights` are per head and class, mean 1; `smoothing` is spread evenly.
-
-    With `consistency` > 0 each text is read twice, under two draws of dropout, and disagreement of the two readings
-    costs so much (R-Drop, Liang et al. 2021), on heads for which the text has no label too.
-    """
+    """How wrong answers are weighed. `class_weights` are per head and class, mean 1; `smoothing` is spread evenly."""
 
     smoothing: float = 0.05
-    consistency: float = 0.0
     class_weights: dict[str, list[float]] | None = None
 
 
@@ -94,25 +89,16 @@ class Network(nn.Module):
     ) -> dict[str, Tensor]:
         """Logits of each head, the pooled vector, and `loss` where targets are given.
 
-        mentions (B,K,T) of 0/1; targets are distributions: sentiment (B,3), company (B,K,3), topics (B,20). A loss
-        with consistency reads B texts twice when it trains, and answers 2B rows.
+        mentions (B,K,T) of 0/1; targets are distributions: sentiment (B,3), company (B,K,3), topics (B,20).
         """
-        targets = {"sentiment": sentiment_target, "company": company_target, "topics": topics_target}
-        learns = any(t is not None for t in targets.values())
-        twice = learns and self.training and self.loss.consistency > 0
-        if twice:
-            input_ids, attention_mask = torch.cat([input_ids] * 2), torch.cat([attention_mask] * 2)
-            mentions = None if mentions is None else torch.cat([mentions] * 2)
-            targets = {head: None if t is None else torch.cat([t] * 2) for head, t in targets.items()}
         hidden, pooled = self.encode(input_ids, attention_mask)
         seen = self.dropout(pooled)
         out = {"sentiment": self.sentiment(seen), "topics": self.topics(seen)}
         if mentions is not None and mentions.shape[1]:
             out["company"] = self.company(hidden, attention_mask, pooled, mentions)
-        if learns:
+        targets = {"sentiment": sentiment_target, "company": company_target, "topics": topics_target}
+        if any(t is not None for t in targets.values()):
             out["loss"] = self.total_loss(out, targets)
-        if twice:
-            out["loss"] = out["loss"] + self.loss.consistency * disagreement(out, mentions)
         out["pooled"] = pooled
         return out
 
@@ -127,24 +113,6 @@ class Network(nn.Module):
             losses = soft_cross_entropy(out[head], target, self.loss.smoothing, weights)
             total = total + HEAD_WEIGHTS[head] * losses.sum() / texts
         return total
-
-
-def disagreement(out: dict[str, Tensor], mentions: Tensor | None) -> Tensor:
-    """How far the first half of the rows and the second, the same texts, are apart: nats per text, over all heads.
-
-    The mean of the two divergences (Kullback and Leibler) of their probabilities; companies that are not there (rows
-    of zeros in `mentions`) do not count.
-    """
-    total = out["sentiment"].new_zeros((), dtype=torch.float32)
-    for head, weight in HEAD_WEIGHTS.items():
-        if head not in out:
-            continue
-        first, second = F.log_softmax(out[head].float(), dim=-1).chunk(2)
-        apart = ((first.exp() - second.exp()) * (first - second)).sum(-1) / 2
-        if head == "company" and mentions is not None:
-            apart = apart * mentions.chunk(2)[0].any(-1)
-        total = total + weight * apart.sum() / len(first)
-    return total
 
 
 def average(hidden: Tensor, masks: Tensor) -> Tensor:

@@ -47,9 +47,6 @@ class TrainConfig:
     weight_decay: float = 0.01
     warmup: float = 0.06  # share of all steps
     smoothing: float = 0.05
-    consistency: float = (
-        0.0  # what two readings of a text under dropout cost where they disagree; doubles the time
-    )
     class_power: float = 0.5  # (1/frequency)^power; 0 is no class weights, 1 balances fully
     swap_names: float = 0.3  # share of company names replaced by another
     join_texts: float = 0.35  # share of texts with companies that are followed by another one

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.encoders import load_base
-from model.network import LossSettings, average, disagreement, soft_cross_entropy
+from model.network import LossSettings, average, soft_cross_entropy
 
 
 @pytest.fixture
@@ -65,33 +65,3 @@ def test_the_loss_is_cross_entropy_with_smoothing_and_weights():
     weighed = soft_cross_entropy(logits, torch.eye(3)[truth], 0.0, [2.0, 1.0, 0.5])
     plain = torch.nn.functional.cross_entropy(logits, truth, reduction="none")
     torch.testing.assert_close(weighed, plain * torch.tensor([2.0, 1.0, 0.5])[truth])
-
-
-def test_two_readings_that_agree_cost_nothing_and_absent_companies_never():
-    logits = {"sentiment": torch.randn(2, 3), "topics": torch.randn(2, 20), "company": torch.randn(2, 1, 3)}
-    mentions = torch.zeros(4, 1, 6)
-    mentions[0, 0, 1] = mentions[2, 0, 1] = 1
-    same = {head: torch.cat([rows, rows]) for head, rows in logits.items()}
-    assert disagreement(same, mentions).item() == pytest.approx(0, abs=1e-6)
-    absent = same | {"company": torch.cat([logits["company"], logits["company"] + torch.tensor([0.0])])}
-    absent["company"][3] = torch.tensor([[9.0, 0, 0]])
-    assert disagreement(absent, mentions).item() == pytest.approx(0, abs=1e-6)
-    absent["company"][2] = torch.tensor([[9.0, 0, 0]])
-    assert disagreement(absent, mentions).item() > 0.1
-
-
-def test_disagreement_is_the_mean_of_both_divergences():
-    first, second = torch.tensor([[0.5, 0.3, 0.2]]), torch.tensor([[0.2, 0.2, 0.6]])
-    divergence = (first * (first / second).log()).sum() + (second * (second / first).log()).sum()
-    rows = {"sentiment": torch.cat([first, second]).log(), "topics": torch.zeros(2, 20)}
-    assert disagreement(rows, None).item() == pytest.approx(divergence.item() / 2, rel=1e-5)
-
-
-def test_with_consistency_unlabelled_heads_learn_too(tiny_base):
-    torch.manual_seed(0)
-    network = load_base(str(tiny_base), LossSettings(consistency=1.0)).network
-    target = torch.tensor([[0.0, 0, 1], [0, 0, 0]])
-    steady = network.eval()(**inputs(), sentiment_target=target)
-    assert len(steady["sentiment"]) == 2  # judged as ever
-    network.train()(**inputs(), sentiment_target=target)["loss"].backward()
-    assert network.topics.weight.grad.abs().sum() > 0
