@@ -109,7 +109,7 @@ def ours(port: int, feeds: int, data: Path, server: Server) -> dict[str, Any]:
 
 def peer(python: str, port: int, feeds: int, workers: int) -> dict[str, Any]:
     command = [python, str(ROOT / "bench/ingest_peer.py"), str(port), str(feeds), str(workers)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT / "bench")
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT / "bench")
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
