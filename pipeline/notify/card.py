@@ -20,7 +20,7 @@ QUOTE_CHARS = 280
 class CardStory:
     """One story of the evidence; `contribution` is its share of the surge, `probability` that of its verdict, 0 to 1.
 
-    `words` made it bad news, the strongest first.
+    It counts from `seen_at`, when its feed brought it. `words` made it bad news, the strongest first.
     """
 
     story_id: int | None
@@ -28,6 +28,7 @@ class CardStory:
     url: str | None
     source: str
     published_at: datetime | None
+    seen_at: datetime | None
     copies: int
     sources: int
     sentiment: str
@@ -103,6 +104,11 @@ class Card:
     def ratio(self) -> float | None:
         """K / C; None where nothing was expected."""
         return self.negative / self.expected if self.expected >= 0.05 else None
+
+    def seen_late(self, story: CardStory) -> datetime | None:
+        """When it was seen, where it bears a time from before the window and would seem to be out of place."""
+        started, told = self.window_start, story.published_at
+        return story.seen_at if started and told and told < started else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,7 @@ def _story(table: Mapping[str, Any], words: Mapping[int, Sequence[str]]) -> Card
         url=web_address(table.get("url")),
         source=clean(table.get("source"), 60),
         published_at=moment(table.get("published_at")) or moment(table.get("first_seen_at")),
+        seen_at=moment(table.get("first_seen_at")),
         copies=max(1, _whole(table.get("copies")) or 1),
         sources=max(1, _whole(table.get("sources")) or 1),
         sentiment=clean(table.get("sentiment"), 20),

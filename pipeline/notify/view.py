@@ -146,6 +146,8 @@ def _story(story: CardStory, card: Card, zone: tzinfo, say: _Say) -> StoryView:
     parts = [story.source]
     if story.published_at:
         parts.append(phrases.clock(story.published_at, zone, card.window_end))
+    if seen := card.seen_late(story):
+        parts.append(f"seen {phrases.clock(seen, zone, card.window_end)}")
     if story.copies > 1:
         parts.append(
             f"{phrases.count(story.copies, 'article')} from {phrases.count(story.sources, 'source')}"

@@ -225,3 +225,13 @@ def test_digest_counts_and_names() -> None:
 )
 def test_plurals(number: int, noun: str, said: str) -> None:
     assert phrases.count(number, noun) == said
+
+
+def test_a_story_from_before_the_window_says_when_it_was_seen() -> None:
+    evidence = payload("company_crisis")
+    story = evidence["stories"][0]
+    assert "seen " not in message("company_crisis").text
+    story |= {"published_at": "2026-09-15T03:05:00+00:00", "first_seen_at": evidence["window_end"]}
+    told = rendering.alert_message(envelope(), evidence, alert(evidence), LINKS)
+    assert " · seen " in told.text
+    assert " · seen " in told.html
