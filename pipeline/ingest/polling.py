@@ -38,6 +38,8 @@ HOST_PAUSE_S = 1.0
 BATCH_FEEDS = 200
 # Batches that are stored at once.
 STORING = 2
+# Items that are worth a batch while none is being stored.
+FIRST_ROWS = 250
 # New stories after which the full-text index is brought up to date, about 3 MB of entries.
 MERGE_STORIES = 2_000
 
@@ -162,14 +164,14 @@ class Polling:
         return polled
 
     async def _write(self, done: asyncio.Queue[Polled | None]) -> None:
-        """Collect polls into batches of about 1,000 items; store each in a transaction, off the event loop.
+        """Collect polls into batches of about 1,000 items, the first smaller; store each in a transaction, off the event loop.
 
         Two at once: while one waits for the database, the other is made ready, and the database works on both.
         """
         storing: set[asyncio.Task[None]] = set()
         while (polled := await done.get()) is not None:
             (self.suspects if self._is_suspect(polled) else self.waiting).append(polled)
-            if not self._is_full():
+            if not self._is_full(idle=all(task.done() for task in storing)):
                 continue
             if len(storing) >= STORING:
                 ended, storing = await asyncio.wait(storing, return_when=asyncio.FIRST_COMPLETED)
@@ -185,10 +187,10 @@ class Polling:
         batch, self.waiting = self.waiting, []
         return asyncio.create_task(asyncio.to_thread(self._store, batch))
 
-    def _is_full(self) -> bool:
-        """Whether what waits makes a batch."""
+    def _is_full(self, idle: bool) -> bool:
+        """Whether what waits makes a batch; a small one does while none is being stored."""
         items = sum(waiting.items for waiting in self.waiting)
-        return items >= articles.BATCH_ROWS or len(self.waiting) >= BATCH_FEEDS
+        return items >= (FIRST_ROWS if idle else articles.BATCH_ROWS) or len(self.waiting) >= BATCH_FEEDS
 
     def _is_suspect(self, polled: Polled) -> bool:
         """Whether it failed as it would without a network; kept back until the whole run can be judged."""
