@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,9 +31,6 @@ DAY = timedelta(days=1)
 def line(engine, database_url, tmp_path, monkeypatch):
     champion = make_champion(tmp_path)
     make_small(monkeypatch.setattr, champion, tmp_path)
-    # what follows a promotion is tested here; a gate that refuses a tiny challenger by chance is test_retrain.py's
-    decide = retrain.decide
-    monkeypatch.setattr(retrain, "decide", lambda evidence: replace(decide(evidence), promote=True))
     line = make_line(engine, database_url, tmp_path / "home")
     crown(line, champion)
     return line
