@@ -1,8 +1,8 @@
 """Companies of the watch list in a text: one pass of Aho-Corasick, then rules about words, case and context. Pure.
 
 A name that is also a common word (Ford, Target, Gap, Visa) counts only where something says that the company is
-meant: a stronger name of it in the same text (`Target Corp`, `NYSE: TGT`), or a neighbour that companies have and
-words do not (`Target's shares`, `Gap reports`). Phrases in `negative_contexts` (`price target`) win over any match.
+meant: a stronger name of it in the same text (`Target Corp`, `NYSE: TGT`), a neighbour that companies have and
+words do not (`Target's shares`, `Gap reports`), or a place beside a company that is sure (`Visa and Gap sue`). Phrases in `negative_contexts` (`price target`) win over any match.
 """
 
 import re

@@ -233,5 +233,6 @@ def test_a_story_from_before_the_window_says_when_it_was_seen() -> None:
     assert "seen " not in message("company_crisis").text
     story |= {"published_at": "2026-09-15T03:05:00+00:00", "first_seen_at": evidence["window_end"]}
     told = rendering.alert_message(envelope(), evidence, alert(evidence), LINKS)
-    assert " · seen " in told.text
-    assert " · seen " in told.html
+    assert "05:05 · seen 16:15" in told.text
+    assert "05:05 · seen 16:15" in told.html
+    assert "05:05 · seen 16:15" in json.dumps(told.blocks, ensure_ascii=False)
