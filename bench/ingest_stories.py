@@ -15,8 +15,13 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -173,29 +178,34 @@ def run(server: Server, stored: int, probes: int) -> None:
 
 def measure(engine: sa.Engine, memory: grouping.GroupingMemory) -> tuple[float, float]:
     """CPU of deciding and wall time of the lookup, over all waiting articles."""
-    cpu_s = lookup_s = 0.0
-    while True:
-        with engine.begin() as connection:
-            waiting = stories.ungrouped(connection, group.BATCH)
-            if not waiting:
-                return cpu_s, lookup_s
-            cpu_at = time.process_time()
-            readings = grouping.read(memory, waiting)
-            keys = [stories.Keys(reading.keys, reading.url_key, reading.available_at) for reading in readings]
-            cpu_s += time.process_time() - cpu_at
-            at = time.perf_counter()
-            found = stories.candidates(connection, keys)
-            lookup_s += time.perf_counter() - at
-            cpu_at = time.process_time()
-            stored = [
-                [grouping.candidate(memory, c.story_id, c.road, c.title, c.text, c.available_at) for c in own]
-                for own in found
-            ]
-            placements = grouping.place(readings, stored)
-            cpu_s += time.process_time() - cpu_at
-            story_ids = stories.next_ids(connection, len(waiting))
-            group._write(connection, memory, waiting, readings, placements, story_ids)
-            stories.join_articles(connection, group._joined(waiting, placements, story_ids))
+    spent: Counter[str] = Counter()
+    with (
+        timed(grouping, "read", time.process_time, spent),
+        timed(grouping, "candidate", time.process_time, spent),
+        timed(grouping, "place", time.process_time, spent),
+        timed(stories, "candidates", time.perf_counter, spent),
+    ):
+        group.group_waiting(engine, memory)
+    return spent["read"] + spent["candidate"] + spent["place"], spent["candidates"]
+
+
+@contextmanager
+def timed(module: ModuleType, name: str, clock: Callable[[], float], spent: Counter[str]) -> Iterator[None]:
+    """What `module.name` takes by `clock` is added to `spent[name]` meanwhile."""
+    usual = getattr(module, name)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        at = clock()
+        try:
+            return usual(*arguments, **named)
+        finally:
+            spent[name] += clock() - at
+
+    setattr(module, name, call)
+    try:
+        yield
+    finally:
+        setattr(module, name, usual)
 
 
 def merged_templates(rows: list[sa.Row]) -> int:  # type: ignore[type-arg]

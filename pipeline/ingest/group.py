@@ -82,7 +82,9 @@ def group_batch(connection: Connection, memory: GroupingMemory, grouped: Grouped
             _place(connection, memory, readings),
             stories.next_ids(connection, len(waiting)),
         )
-        _write(connection, memory, waiting, readings, placements, story_ids)
+        begun = _beginners(placements)
+        stories.insert_stories(connection, [_new_story(waiting[n], readings[n], story_ids[n]) for n in begun])
+        _write(connection, memory, waiting, readings, begun, story_ids)
         stories.join_articles(connection, _joined(waiting, placements, story_ids))
         grouped.add(readings, placements)
     return len(waiting)
@@ -94,27 +96,45 @@ def group_stored(
     waiting: Sequence[Waiting],
     story_ids: Sequence[int],
 ) -> Grouped:
-    """Group articles that the caller's transaction stored with `story_ids`; the end of it, since others wait from here on."""
+    """Group articles that the caller's transaction stored with `story_ids`; the end of it, since others wait from here on.
+
+    Every article begins its story before its turn comes, and a copy gives it back: some are written for nothing, but
+    others wait half as long.
+    """
     grouped = Grouped()
     if waiting:
         readings = grouping.read(memory, waiting)
+        stories.insert_stories(connection, list(map(_new_story, waiting, readings, story_ids)))
         stories.lock_grouping(connection)
-        placements = _place(connection, memory, readings)
-        _write(connection, memory, waiting, readings, placements, story_ids)
-        joined = _joined(waiting, placements, story_ids)
-        stories.join_articles(connection, [found for found in joined if found[2] != "first"])
+        placements = _place(connection, memory, readings, story_ids)
+        begun = _beginners(placements)
+        _write(connection, memory, waiting, readings, begun, story_ids)
+        copies = [found for found in _joined(waiting, placements, story_ids) if found[2] != "first"]
+        stories.join_articles(connection, copies)
+        stories.delete_stories(connection, sorted(set(story_ids) - {story_ids[n] for n in begun}))
         grouped.add(readings, placements)
     return grouped
 
 
-def _place(connection: Connection, memory: GroupingMemory, readings: Sequence[Reading]) -> list[Placement]:
-    """Where each article goes."""
+def _new_story(article: Waiting, reading: Reading, story_id: int) -> stories.NewStory:
+    return stories.NewStory(story_id, article, reading.text, reading.text_hash)
+
+
+def _beginners(placements: Sequence[Placement]) -> list[int]:
+    """The places of those that begin a story."""
+    return [n for n, placement in enumerate(placements) if placement.road == "first"]
+
+
+def _place(
+    connection: Connection, memory: GroupingMemory, readings: Sequence[Reading], own: Sequence[int] = ()
+) -> list[Placement]:
+    """Where each article goes; `own` are the stories that they began before they were placed, which are none yet."""
     if not memory.has_keys:
-        _restore_keys(connection, memory)
+        _restore_keys(connection, memory, own)
     keys = [stories.Keys(reading.keys, reading.url_key, reading.available_at) for reading in readings]
     stored = [
         [grouping.candidate(memory, c.story_id, c.road, c.title, c.text, c.available_at) for c in found]
-        for found in stories.candidates(connection, keys)
+        for found in stories.candidates(connection, keys, own)
     ]
     return grouping.place(readings, stored)
 
@@ -124,20 +144,13 @@ def _write(
     memory: GroupingMemory,
     waiting: Sequence[Waiting],
     readings: Sequence[Reading],
-    placements: Sequence[Placement],
+    begun: Sequence[int],
     story_ids: Sequence[int],
 ) -> None:
-    """Stories that begin, their keys, mentions and novelties."""
+    """The keys and novelties of stories that begin, the mentions of all articles."""
     _remember_companies(connection, memory, readings)
-    beginners = [n for n, placement in enumerate(placements) if placement.road == "first"]
-    stories.insert_stories(
-        connection,
-        [
-            stories.NewStory(
-                story_ids[n], waiting[n], readings[n].text, readings[n].text_hash, readings[n].keys
-            )
-            for n in beginners
-        ],
+    stories.insert_keys(
+        connection, [(story_ids[n], readings[n].keys, readings[n].available_at) for n in begun]
     )
     mentions = [
         (waiting[n].id, mention) for n, reading in enumerate(readings) for mention in reading.mentions
@@ -145,7 +158,7 @@ def _write(
     stories.insert_mentions(connection, mentions)
     found = [
         (story_ids[n], company, shares)
-        for n in beginners
+        for n in begun
         for company, shares in grouping.novelties(memory, readings[n])
     ]
     stories.insert_novelties(connection, found)
@@ -167,13 +180,13 @@ def _story_id(placement: Placement, n: int, story_ids: Sequence[int]) -> int:
     return story_ids[n if placement.begun_by is None else placement.begun_by]
 
 
-def _restore_keys(connection: Connection, memory: GroupingMemory) -> None:
-    """Make the keys of the last stories anew where there are none: they are made in another way than before."""
+def _restore_keys(connection: Connection, memory: GroupingMemory, own: Sequence[int]) -> None:
+    """Make the keys of the last stories anew where there are none, but for our `own`: they are made in another way than before."""
     memory.has_keys = True
     if stories.any_keys(connection):
         return
     after = 0
-    while found := stories.keyless(connection, after, WINDOW, BATCH):
+    while found := stories.keyless(connection, after, WINDOW, BATCH, own):
         readings = grouping.read(memory, found)
         stories.insert_keys(
             connection,

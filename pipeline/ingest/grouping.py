@@ -18,10 +18,12 @@ from pipeline.ingest.stories import (
     CANDIDATE_LIMIT,
     Candidate,
     Fingerprint,
+    Hashes,
+    band_keys,
     choose,
     fingerprint,
     is_telling,
-    shingle_sets,
+    shingle_hashes,
 )
 from pipeline.ingest.titles import folded_title
 
@@ -84,18 +86,19 @@ class GroupingMemory:
 def read(memory: GroupingMemory, articles: Sequence[Waiting]) -> list[Reading]:
     """Everything about each article that needs no other one. Together they cost less than one by one."""
     texts = [story_text(article.title, article.summary, article.body) for article in articles]
+    rows = shingle_hashes(texts)
     return [
-        _read(memory, article, text, shingles, keys)
-        for article, text, shingles, keys in zip(articles, texts, *shingle_sets(texts), strict=True)
+        _read(memory, article, text, hashes, keys)
+        for article, text, hashes, keys in zip(articles, texts, rows, band_keys(rows), strict=True)
     ]
 
 
 def _read(
-    memory: GroupingMemory, article: Waiting, text: str, shingles: frozenset[int], keys: Sequence[int]
+    memory: GroupingMemory, article: Waiting, text: str, hashes: Hashes, keys: Sequence[int]
 ) -> Reading:
     mentions = tuple(memory.watch.find(text, len(article.title)))
     title_key = folded_title(article.title, (article.source,))
-    print_ = Fingerprint(article.title, text, title_key, shingles, frozenset(_main_companies(mentions)))
+    print_ = Fingerprint(article.title, text, title_key, hashes, frozenset(_main_companies(mentions)))
     of_title = _signed_hash(title_key) if is_telling(title_key) else None
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
     own = (*(keys or _NO_KEYS), of_title)

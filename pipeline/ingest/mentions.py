@@ -6,12 +6,11 @@ words do not (`Target's shares`, `Gap reports`), or a place beside a company tha
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-import ahocorasick
+from ahocorasick_rs import AhoCorasick, Implementation
 
 # Relevance = title + place + frequency; bench/README.md names no figure for it, it only ranks companies of one text.
 TITLE_WEIGHT = 0.5
@@ -115,34 +114,30 @@ class WatchList:
                         exact.setdefault(spelling, []).append(pattern)
                 else:
                     folded.setdefault(_lower(pattern.text), []).append(pattern)
-        self._folded, self._exact = _automaton(folded), _automaton(exact)
+        self._folded, self._exact = _Automaton(folded), _Automaton(exact)
 
     def find(self, text: str, title_chars: int) -> list[Mention]:
         """Mentions in `text`, whose first `title_chars` characters are the title; most relevant first."""
-        raw = [*_hits(self._folded, _lower(text)), *_hits(self._exact, text)]
+        raw = [*self._folded.find(_lower(text)), *self._exact.find(text)]
         if not raw:
             return []
         hits = _longest(_meant(text, [hit for hit in raw if _is_whole(text, hit)]))
         return _weigh(hits, text, title_chars)
 
 
-def _automaton(patterns: dict[str, list[_Pattern]]) -> Any:
-    """None for no patterns: an empty automaton cannot be searched."""
-    if not patterns:
-        return None
-    automaton = ahocorasick.Automaton()
-    for key, group in patterns.items():
-        automaton.add_word(key, (len(key), tuple(group)))
-    automaton.make_automaton()
-    return automaton
+class _Automaton:
+    """Finds every place of every string, those inside other ones too. A DFA: the list is small, texts are many."""
 
+    def __init__(self, patterns: Mapping[str, Sequence[_Pattern]]) -> None:
+        self._groups = list(patterns.values())
+        self._strings = AhoCorasick(list(patterns), implementation=Implementation.DFA)
 
-def _hits(automaton: Any, text: str) -> Iterable[_Hit]:
-    if automaton is None:
-        return
-    for end, (length, patterns) in automaton.iter(text):
-        for pattern in patterns:
-            yield _Hit(end - length + 1, end + 1, pattern)
+    def find(self, text: str) -> list[_Hit]:
+        return [
+            _Hit(start, end, pattern)
+            for group, start, end in self._strings.find_matches_as_indexes(text, overlapping=True)
+            for pattern in self._groups[group]
+        ]
 
 
 def plain_name(name: str) -> str:

@@ -23,7 +23,7 @@ from pipeline.ingest.parse_worker import CPU_S, READY, frame
 # Seconds of wall time for one document. The real limit is CPU time (parse_worker.CPU_S); this one is for a worker that
 # waits for ever, and generous because a busy machine may give a worker a tenth of a core.
 DEADLINE_S = 60.0
-# Seconds for a worker to start; it takes 0.5 s on an idle core.
+# Seconds for a worker to start; it takes 0.15 s on an idle core.
 START_S = 120.0
 T = TypeVar("T")
 _ERRORS: Mapping[str, type[ParseError]] = {

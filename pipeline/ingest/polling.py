@@ -40,8 +40,8 @@ BATCH_FEEDS = 200
 STORING = 2
 # Items that are worth a batch while none is being stored.
 FIRST_ROWS = 250
-# New stories after which the full-text index is brought up to date, about 3 MB of entries.
-MERGE_STORIES = 2_000
+# New stories after which the full-text index is brought up to date, about 8 MB of entries.
+MERGE_STORIES = 5_000
 
 
 @dataclass(slots=True)

@@ -81,18 +81,23 @@ _CLOCK_OR_YEAR = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What of an article decides its story. `companies`: ids of the watch list named in the title, else in the text.
+    """What of an article decides its story. `companies`: ids of the watch list named in the title, else in the text;
+    `hashes` (n,): one for each three words in a row.
 
-    What only the guard needs is worked out when it asks: most articles meet no candidate.
+    What only comparing needs is worked out when it is asked for: most articles meet no candidate.
     """
 
     title: str
     text: str
     title_key: str
-    shingles: frozenset[int]
+    hashes: Hashes
     companies: frozenset[int]
+
+    @cached_property
+    def shingles(self) -> frozenset[int]:
+        return _shingles(self.hashes)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -133,7 +138,8 @@ def fingerprint(
     title: str, text: str, companies: Iterable[int] = (), outlets: tuple[str, ...] = ()
 ) -> Fingerprint:
     """Fingerprint of an article; `text` is what is scored: title, newline, summary."""
-    return Fingerprint(title, text, folded_title(title, outlets), shingles(text), frozenset(companies))
+    (hashes,) = shingle_hashes([text])
+    return Fingerprint(title, text, folded_title(title, outlets), hashes, frozenset(companies))
 
 
 def tokens(text: str) -> list[str]:
@@ -143,11 +149,11 @@ def tokens(text: str) -> list[str]:
 
 def shingles(text: str) -> frozenset[int]:
     """Word 3-shingles of the first 200 words, each as a 64-bit number that is the same in every process."""
-    return shingle_sets([text])[0][0]
+    return _shingles(shingle_hashes([text])[0])
 
 
-def shingle_sets(texts: Sequence[str]) -> tuple[list[frozenset[int]], list[list[int]]]:
-    """For each text its shingles and its band keys ([] where it has no word). A batch costs less than one by one."""
+def shingle_hashes(texts: Sequence[str]) -> list[Hashes]:
+    """For each text one hash (uint64) per shingle, in their order. A batch costs less than one by one."""
     words: list[int] = []
     ends: list[int] = []
     for text in texts:
@@ -157,14 +163,22 @@ def shingle_sets(texts: Sequence[str]) -> tuple[list[frozenset[int]], list[list[
             words += [0] * (SHINGLE_WORDS - len(own))
         ends.append(len(words))
     hashes = _mixed(np.array(words, np.uint64))
-    found: list[frozenset[int]] = []
     rows: list[Hashes] = []
     start = 0
     for end in ends:
         rows.append(hashes[start : max(start, end - SHINGLE_WORDS + 1)])
-        found.append(frozenset(rows[-1].tolist()))
         start = end
-    return found, _bands(rows)
+    return rows
+
+
+def band_keys(rows: Sequence[Hashes]) -> list[list[int]]:
+    """Band keys (signed 64-bit) of each text's shingles, [] where it has none; an equal key makes two articles candidates."""
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.uint64)
+    flat = np.concatenate(rows) if rows else np.zeros(0, np.uint64)
+    digests = rensa.RMinHash.digest_matrix_from_flat_token_hashes(flat, offsets, PERMUTATIONS, 42).to_rows()
+    minima = np.array(digests, np.uint64).reshape(len(rows), BANDS, ROWS)
+    keys: list[list[int]] = (minima * _SPREAD).sum(axis=2).view(np.int64).tolist()
+    return [own if len(row) else [] for own, row in zip(keys, rows, strict=True)]
 
 
 def numbers(text: str) -> frozenset[str]:
@@ -201,7 +215,7 @@ def same_story(one: Fingerprint, other: Fingerprint, road: str) -> bool:
 
 def is_telling(title_key: str) -> bool:
     """Whether a folded title can name one story: `morning briefing` names a column."""
-    return len(tokens(title_key)) >= TITLE_WORDS
+    return len(_words(title_key)) >= TITLE_WORDS
 
 
 def guard(one: Fingerprint, other: Fingerprint) -> bool:
@@ -244,6 +258,10 @@ def _quoted(word: bytes) -> list[bytes]:
     return [part.encode() for part in _WORD.findall(word.decode())]
 
 
+def _shingles(hashes: Hashes) -> frozenset[int]:
+    return frozenset(hashes.tolist())
+
+
 def _mixed(words: Hashes) -> Hashes:
     """One number for each three words in a row: uint64 (n,) -> (n - 2,)."""
     if len(words) < SHINGLE_WORDS:
@@ -253,16 +271,6 @@ def _mixed(words: Hashes) -> Hashes:
     sums *= _MIX
     sums ^= sums >> np.uint64(29)
     return sums
-
-
-def _bands(rows: Sequence[Hashes]) -> list[list[int]]:
-    """Band keys (signed 64-bit) of each set of shingles; an equal key in one band makes two articles candidates."""
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.uint64)
-    flat = np.concatenate(rows) if rows else np.zeros(0, np.uint64)
-    digests = rensa.RMinHash.digest_matrix_from_flat_token_hashes(flat, offsets, PERMUTATIONS, 42).to_rows()
-    minima = np.array(digests, np.uint64).reshape(len(rows), BANDS, ROWS)
-    keys: list[list[int]] = (minima * _SPREAD).sum(axis=2).view(np.int64).tolist()
-    return [own if len(row) else [] for own, row in zip(keys, rows, strict=True)]
 
 
 def _title_only(article: Fingerprint) -> bool:

@@ -122,5 +122,6 @@ def hashes(values: Iterable[bytes | None]) -> str:
 
 
 def times(values: Sequence[datetime | None]) -> str:
-    """A column of times, read as `texts` and cast to timestamptz[]."""
-    return texts([None if value is None else value.isoformat() for value in values])
+    """A column of times, read as `texts` and cast to timestamptz[]. Rows of a batch share most of them."""
+    written = {id_: value.isoformat() for id_, value in {id(v): v for v in values if v is not None}.items()}
+    return texts([None if value is None else written[id(value)] for value in values])

