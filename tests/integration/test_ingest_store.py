@@ -345,6 +345,7 @@ def test_copies_in_one_run_meet_whatever_batch_they_are_in(
     report = poll(engine, *feeds_)
     assert (report.new, report.stories, report.copies) == (36, 9, 27)
     assert query(engine, "select distinct copies from stories") == [(4,)]
+    assert query(engine, "select count(*) from score_queue") == [(9,)]  # copies are not scored
     assert query(engine, "select count(*) from articles where story_id is null or story_match is null") == [
         (0,)
     ]
