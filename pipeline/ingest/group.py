@@ -99,7 +99,7 @@ def group_stored(
     """Group articles that the caller's transaction stored with `story_ids`; the end of it, since others wait from here on.
 
     Every article begins its story before its turn comes, and a copy gives it back: some are written for nothing, but
-    others wait half as long.
+    others do not wait for the writing of stories, which takes longest.
     """
     grouped = Grouped()
     if waiting:
@@ -181,7 +181,7 @@ def _story_id(placement: Placement, n: int, story_ids: Sequence[int]) -> int:
 
 
 def _restore_keys(connection: Connection, memory: GroupingMemory, own: Sequence[int]) -> None:
-    """Make the keys of the last stories anew where there are none, but for our `own`: they are made in another way than before."""
+    """Make the keys of the last stories anew where there are none, lost in a crash or made in another way; `own` get theirs when placed."""
     memory.has_keys = True
     if stories.any_keys(connection):
         return

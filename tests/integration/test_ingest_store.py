@@ -14,7 +14,7 @@ from ingest_server import FeedServer, feed_server, item, rss
 from sqlalchemy.engine import Engine
 
 from pipeline.errors import InputFileError
-from pipeline.ingest import step
+from pipeline.ingest import group, step
 from pipeline.ingest.articles import Draft
 from pipeline.settings import Settings
 from pipeline.store import articles, feeds
@@ -327,6 +327,40 @@ def test_keys_are_made_anew_after_they_were_lost(engine: Engine, wire: FeedServe
     report = poll(engine, add(engine, wire, "lost2", rss(item(1, f"UPDATE 1-{title}", f"HULL - {body}"))))
     assert (report.new, report.copies) == (1, 1)
     assert query(engine, "select copies from stories") == [(2,)]
+
+
+def test_waiting_articles_of_a_link_do_not_hide_its_story(engine: Engine, wire: FeedServer) -> None:
+    """A link leads to its newest articles; those that wait for a story, too, are no candidates."""
+    themes = (
+        "harvest",
+        "opera",
+        "marathon",
+        "glacier",
+        "bakery",
+        "lantern",
+        "orchard",
+        "ferry",
+        "quarry",
+        "violin",
+    )
+    bodies = [" ".join(f"the {theme} of the day number {n}" for n in "abcdefgh") for theme in themes]
+    begun = poll(engine, add(engine, wire, "link", rss(item("link", "Of the link", bodies[0]))))
+    assert begun.stories == 1
+    later = [
+        add(engine, wire, f"link{n}", rss(item("link", f"About the {theme}", body)))
+        for n, (theme, body) in enumerate(zip(themes[1:], bodies[1:], strict=True))
+    ]
+    poll(engine, *later, hours=1)
+    with engine.begin() as connection:  # as a killed run leaves them
+        connection.execute(
+            sa.text("update articles set story_id = null, story_match = null where feed_id = any(:ids)"),
+            {"ids": later},
+        )
+    group.group_waiting(engine)
+    assert query(
+        engine, "select distinct story_match from articles where feed_id = any(:ids)", ids=later
+    ) == [("url",)]
+    assert query(engine, "select count(distinct story_id) from articles") == [(1,)]
 
 
 def test_copies_in_one_run_meet_whatever_batch_they_are_in(

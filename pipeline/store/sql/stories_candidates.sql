@@ -1,7 +1,8 @@
 -- For each wanted article (numbered n; its keys are the n-th :key_count of :hashes) the stories it may belong to, found by
 -- link, folded title (the last key) or MinHash band, within the time window; at most :limit per article, the most promising first.
--- :own stories, which articles of this transaction begin until they are placed, are none yet. Inner limits bound what a template used by thousands of articles can cost. The window is looked at after them, and stories
--- are read one by one (`offset 0`): else the planner weighs both against indexes on time and whole tables, and errs.
+-- :own stories, which articles of this transaction begin until they are placed, are none yet. Inner limits bound what a template
+-- used by thousands of articles can cost. The window is looked at after them, and stories are read one by one (`offset 0`): else the
+-- planner weighs both against indexes on time and whole tables, and errs.
 with wanted as (
   select cast(place - 1 as integer) as n, at from unnest(cast(string_to_array(:at, E'\x1d', E'\x1e') as timestamptz[])) with ordinality as t (at, place)
 ), bands as (
@@ -19,7 +20,8 @@ with wanted as (
   from unnest(cast(:url_n as integer[]), string_to_array(:url_key, E'\x1d', E'\x1e')) as link (n, url_key)
   cross join lateral (
     select a.story_id, a.available_at from articles as a
-    where a.url_key = decode(link.url_key, 'hex') and a.story_id <> all(cast(:own as bigint[]))
+    where a.url_key = decode(link.url_key, 'hex') and a.story_id is not null
+      and a.story_id <> all(cast(:own as bigint[]))
     order by a.first_seen_at desc
     limit :band_limit
   ) as found
