@@ -96,18 +96,29 @@ def mention_tensor(offsets: Sequence[Any], spans: Sequence[Sequence[Any]]) -> Te
 
 def targets(examples: Sequence[Example], mentions: Tensor, teacher_share: float = 0.0) -> dict[str, Tensor]:
     """Distributions for each head; a row of zeros is a label that is not known and that no teacher gave."""
-    sentiment = torch.zeros(len(examples), len(SENTIMENTS))
     company = torch.zeros(len(examples), mentions.shape[1], len(SENTIMENTS))
+    for b, example in enumerate(examples):
+        for i, named in enumerate(example.companies):
+            if mentions[b, i].any():
+                known = [named.sentiment] if named.sentiment else []
+                company[b, i] = _target(SENTIMENTS, known, named.taught, teacher_share)
+    story = story_targets(examples, teacher_share)
+    return {
+        "sentiment_target": story["sentiment"],
+        "company_target": company,
+        "topics_target": story["topics"],
+    }
+
+
+def story_targets(examples: Sequence[Example], teacher_share: float = 0.0) -> dict[str, Tensor]:
+    """Distributions of the story's heads: sentiment (N,3), topics (N,20)."""
+    sentiment = torch.zeros(len(examples), len(SENTIMENTS))
     topics = torch.zeros(len(examples), len(TOPICS))
     for b, example in enumerate(examples):
         known = [example.sentiment] if example.sentiment else []
         sentiment[b] = _target(SENTIMENTS, known, example.taught, teacher_share)
         topics[b] = _target(TOPICS, example.topics, example.taught_topics, teacher_share)
-        for i, named in enumerate(example.companies):
-            if mentions[b, i].any():
-                known = [named.sentiment] if named.sentiment else []
-                company[b, i] = _target(SENTIMENTS, known, named.taught, teacher_share)
-    return {"sentiment_target": sentiment, "company_target": company, "topics_target": topics}
+    return {"sentiment": sentiment, "topics": topics}
 
 
 def _target(classes: Sequence[str], known: Sequence[str], taught: Sequence[float], share: float) -> Tensor:

@@ -22,7 +22,7 @@ _TEXT: Final = """\
 Version `{version}`, made {created_at}. Reads English financial news: the sentiment of a story, the sentiment of each
 company named in it, and which of twenty topics it is about. The encoder is `{base}` (MiniLM-L6, 22.7 million
 parameters, Apache-2.0); this folder holds its six layers and our heads in half precision, the words' vectors are read
-from the installed package after its digest was checked.
+from the installed package after its digest was checked.{wide}
 
 ## How good it is
 
@@ -60,6 +60,12 @@ DIR holds the public sets in the folders that `model/starter.toml` names; the di
   retrain.
 """
 
+_WIDE: Final = """
+
+Beside the network stand tables of runs of tokens (`model/wide.py`), a linear model fitted to the same training parts; its
+logits are added to the network's for the sentiment and the topics of a story, not for companies, whose names it did not
+learn."""
+
 
 def render_card(manifest: Manifest, title: str = "The starter") -> str:
     """Markdown of the card of a measured model (`metrics` holds `stored` and `behaviour`)."""
@@ -70,6 +76,7 @@ def render_card(manifest: Manifest, title: str = "The starter") -> str:
         version=manifest.version,
         created_at=manifest.created_at[:10],
         base=manifest.base.name,
+        wide=_WIDE if manifest.settings.get("wide_share") else "",
         figures=_figures(stored),
         cases=behaviour["cases"],
         overall=behaviour["overall"],

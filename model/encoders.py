@@ -16,6 +16,7 @@ from model.batches import Tokenizer
 from model.errors import BaseModelError, ModelFileError
 from model.network import LossSettings, Network
 from model.registry import Manifest, find_base, load_state
+from model.wide import Wide
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def load_model(folder: Path, loss: LossSettings | None = None) -> Loaded:
     """A trained model, verified. Raises ModelFileError, LabelMismatch, BaseModelError."""
     manifest, state, side = load_state(folder)
     network = Network(empty_encoder(side), loss)
+    network.wide = Wide.from_state(state)
     state = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
     missing, foreign = network.load_state_dict(state, strict=False)
     if missing or foreign:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import EarlyStoppingCallback, set_seed
 
-from model.batches import Collator, class_weights, score_examples
+from model.batches import Collator, class_weights, mention_mask, score_examples, story_targets
 from model.calibrate import fit_heads
 from model.checkpoints import open_work
 from model.data import Source, check_licences, ledger, read_source, with_stories
@@ -39,6 +40,7 @@ from model.training import (
     prepare,
     side_files,
 )
+from model.wide import Tokens, Wide, fit_wide
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,11 @@ def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> Train
     if run.config.teacher:
         split = replace(split, train=teach(Path(run.config.teacher), split.train, run.device))
     loaded = start_network(run.config, split.train)
+    before, loaded.network.wide = loaded.network.wide, None  # the network learns as if it were alone
     trainer = make_trainer(run.config, loaded, split, work, run.device)
     seconds = float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
     network = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
+    network.wide = widened(run.config, loaded, split.train, before)
     metrics, calibration = _judge(network, trainer.dev_collate, split.dev)
     if trainer.is_world_process_zero():  # one process per GPU trains, one writes
         _write(run, loaded, network, metrics, calibration, seconds)
@@ -182,6 +186,24 @@ def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
     )
     prepare(loaded.network, config)
     return loaded
+
+
+def widened(
+    config: TrainConfig, loaded: Loaded, train: Sequence[Example], before: Wide | None
+) -> Wide | None:
+    """The wide part for a network trained on `train`: a new one, or `before` moved on; none where the start had none."""
+    if not config.wide_share or (config.start and before is None):
+        return None
+    encoded = loaded.tokenizer(
+        [e.text for e in train], truncation=True, max_length=config.max_tokens, return_offsets_mapping=True
+    )
+    texts = []
+    for ids, offsets, example in zip(encoded["input_ids"], encoded["offset_mapping"], train, strict=True):
+        named = mention_mask(offsets, [span for c in example.companies for span in c.spans])
+        texts.append(Tokens(ids, [1 - hit for hit in named]))
+    targets = {head: t.double().numpy() for head, t in story_targets(train, config.teacher_share).items()}
+    weights = np.array([e.weight for e in train])
+    return fit_wide(texts, targets, weights, config.wide_share, prior=before)
 
 
 def make_trainer(

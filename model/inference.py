@@ -232,8 +232,9 @@ class Classifier:
     def _judge(self, items: list[_Item]) -> list[Verdict | Failure]:
         ids, mask = self._tensors(items)
         hidden, pooled = self._encode(ids, mask)
-        sentiment = self._probabilities(self.network.sentiment(pooled), "sentiment")
-        topics = self._probabilities(self.network.topics(pooled), "topics")
+        story = self.network.story(pooled, ids, mask)
+        sentiment = self._probabilities(story["sentiment"], "sentiment")
+        topics = self._probabilities(story["topics"], "topics")
         company = self._companies(items, hidden, mask, pooled)
         return [
             _verdict(sentiment[b], topics[b], item, company[b] if company else [])

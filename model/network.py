@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.labels import SENTIMENTS, TOPICS
+from model.wide import Wide
 
 #: What each head's loss counts for in the sum.
 HEAD_WEIGHTS: Final = {"sentiment": 1.0, "company": 1.0, "topics": 0.7}
@@ -59,7 +60,10 @@ class CompanyHead(nn.Module):
 
 
 class Network(nn.Module):
-    """Any BERT-like encoder with the three heads. Missing labels are masked: a target of zeros counts nothing."""
+    """Any BERT-like encoder with the three heads. Missing labels are masked: a target of zeros counts nothing.
+
+    `wide` adds its logits to those of the story's heads; it is set once the network is trained, or never.
+    """
 
     def __init__(self, encoder: nn.Module, loss: LossSettings | None = None) -> None:
         super().__init__()
@@ -72,6 +76,7 @@ class Network(nn.Module):
         self.company = CompanyHead(width, heads, dropout)
         self.topics = nn.Linear(width, len(TOPICS))
         self.loss = loss or LossSettings()
+        self.wide: Wide | None = None
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Token vectors (B,T,H) and their mean over real tokens (B,H)."""
@@ -92,8 +97,7 @@ class Network(nn.Module):
         mentions (B,K,T) of 0/1; targets are distributions: sentiment (B,3), company (B,K,3), topics (B,20).
         """
         hidden, pooled = self.encode(input_ids, attention_mask)
-        seen = self.dropout(pooled)
-        out = {"sentiment": self.sentiment(seen), "topics": self.topics(seen)}
+        out = self.story(self.dropout(pooled), input_ids, attention_mask)
         if mentions is not None and mentions.shape[1]:
             out["company"] = self.company(hidden, attention_mask, pooled, mentions)
         targets = {"sentiment": sentiment_target, "company": company_target, "topics": topics_target}
@@ -101,6 +105,14 @@ class Network(nn.Module):
             out["loss"] = self.total_loss(out, targets)
         out["pooled"] = pooled
         return out
+
+    def story(self, pooled: Tensor, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+        """Logits of the story's sentiment (B,3) and topics (B,20), the wide part's included where there is one."""
+        out = {"sentiment": self.sentiment(pooled), "topics": self.topics(pooled)}
+        if self.wide is None:
+            return out
+        wide = self.wide(input_ids, attention_mask)
+        return {head: logits + wide[head] for head, logits in out.items()}
 
     def total_loss(self, out: dict[str, Tensor], targets: dict[str, Tensor | None]) -> Tensor:
         """Sum over heads of weight x mean over the batch's texts, so a rarely labelled head does not shout."""

@@ -52,6 +52,7 @@ class TrainConfig:
     join_texts: float = 0.35  # share of texts with companies that are followed by another one
     teacher: str = ""  # a model directory whose opinions fill in for missing labels (model/teach.py)
     teacher_share: float = 0.5  # what they count for where there is a label
+    wide_share: float = 0.4  # what model/wide.py counts for beside the network; 0 is nothing
     max_tokens: int = 128
     dev_share: float = 0.1
     split: str = "story"  # or "time"
