@@ -21,7 +21,7 @@ _TEXT: Final = """\
 
 Version `{version}`, made {created_at}. Reads English financial news: the sentiment of a story, the sentiment of each
 company named in it, and which of twenty topics it is about. The encoder is `{base}` (MiniLM-L6, 22.7 million
-parameters, Apache-2.0); this folder holds its six layers and our heads in half precision, the words' vectors are read
+parameters, Apache-2.0); this folder holds its six layers and our heads in bf16, the words' vectors are read
 from the installed package after its digest was checked.{wide}
 
 ## How good it is

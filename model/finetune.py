@@ -170,7 +170,9 @@ def _write(
         parent=loaded.manifest.version if loaded.manifest else "",
         teacher=teacher,
     )
-    state = {k: v.half() if v.is_floating_point() else v for k, v in merged_state(network).items()}
+    # In bf16, the format that products are computed in: scoring then rounds no weight any more, which was the
+    # largest part of its difference from fp32 (model/LOG.md).
+    state = {k: v.bfloat16() if v.is_floating_point() else v for k, v in merged_state(network).items()}
     with side_files(loaded, manifest.base) as side:
         save_model(run.out, state, manifest, side)
 

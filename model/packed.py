@@ -3,7 +3,8 @@
 What it saves, measured by bench/score.py and told in model/LOG.md: weights are laid out once as oneDNN wants them; no
 padding is computed, because texts of one length lie together and only attention needs to know where a text ends; query,
 key and value are one product; GELU is done while the product is still in the cache. Products are in bf16; attention,
-sums and norms stay in fp32, so verdicts are nearer to fp32 than when all is bf16.
+sums and norms stay in fp32, so verdicts are nearer to fp32 than when all is bf16; weights are stored in bf16 (`model/finetune.py`),
+so none is rounded here.
 """
 
 from __future__ import annotations
@@ -20,9 +21,6 @@ from model.hardware import cpu_has_bf16
 
 #: Rows that oneDNN lays the weights out for; other numbers of rows work too (256 to 2,048 within a tenth).
 _ROWS: Final = 1024
-#: Layers whose widening product is computed finer: it is the largest source of error, and early errors grow. Two bring the
-#: root mean square difference from fp32 from .00091 to .00082, and its largest under .01 (model/LOG.md has the sources).
-_FINE_LAYERS: Final = 2
 #: Tokens per forward pass. Two cores with 2 MB of L2 each and AMX: 1,024 and 4,096 take 5 to 10 % longer, 8,192 14 %.
 #: With 1 MB of L2 and no AMX 4,096 was 3 % faster. Rerun bench/score.py after a change.
 PACKED_TOKENS: Final = 2048
@@ -69,18 +67,6 @@ class _Linear:
         return out
 
 
-class _Fine(_Linear):
-    """A dense layer of three products in bf16, near to fp32: what rounding took off weights and inputs is added back."""
-
-    def __init__(self, weight: Tensor, bias: Tensor, after: str = "none") -> None:
-        coarse = weight.detach().to(torch.bfloat16).float()
-        super().__init__(torch.cat([coarse, coarse, weight.detach() - coarse], 1), bias, after)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        coarse = x.to(torch.bfloat16)
-        return super().__call__(torch.cat([coarse, (x - coarse).to(torch.bfloat16), coarse], 1))
-
-
 class _Norm:
     """Layer norm of a sum, in fp32."""
 
@@ -92,18 +78,16 @@ class _Norm:
 
 
 class _Layer:
-    def __init__(self, layer: Any, heads: int, fine: bool) -> None:
+    def __init__(self, layer: Any, heads: int) -> None:
         own = layer.attention.self
-        scale = (own.query.out_features // heads) ** -0.5
         self.heads = heads
+        self.scale = (own.query.out_features // heads) ** -0.5
         self.qkv = _Linear(
-            torch.cat([own.query.weight * scale, own.key.weight, own.value.weight]),
-            torch.cat([own.query.bias * scale, own.key.bias, own.value.bias]),
+            torch.cat([own.query.weight, own.key.weight, own.value.weight]),
+            torch.cat([own.query.bias, own.key.bias, own.value.bias]),
         )
         self.out, self.norm = _dense(layer.attention.output), _Norm(layer.attention.output.LayerNorm)
-        self.up = (_Fine if fine else _Linear)(
-            layer.intermediate.dense.weight, layer.intermediate.dense.bias, "gelu"
-        )
+        self.up = _Linear(layer.intermediate.dense.weight, layer.intermediate.dense.bias, "gelu")
         self.down, self.last = _dense(layer.output), _Norm(layer.output.LayerNorm)
 
     def __call__(self, hidden: Tensor, runs: Sequence[tuple[int, int]]) -> Tensor:
@@ -124,7 +108,7 @@ class _Layer:
             parts = qkv[rows].view(texts, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             # one pass that both reorders and widens; `.float().reshape()` makes two
             query, key, value = torch.empty(parts.shape).copy_(parts).view(3, texts * self.heads, tokens, -1)
-            weights = torch.bmm(query, key.transpose(1, 2))
+            weights = torch.bmm(query.mul_(self.scale), key.transpose(1, 2))
             weights = weights.sub_(weights.amax(-1, keepdim=True)).exp_()
             read = torch.bmm(weights, value).view(texts, self.heads, tokens, -1)
             sums = weights.sum(-1).view(texts, self.heads, tokens, 1)
@@ -144,9 +128,7 @@ class PackedBert:
 
     def __init__(self, encoder: Any) -> None:
         heads = encoder.config.num_attention_heads
-        self.layers = [
-            _Layer(layer, heads, i < _FINE_LAYERS) for i, layer in enumerate(encoder.encoder.layer)
-        ]
+        self.layers = [_Layer(layer, heads) for layer in encoder.encoder.layer]
         table = encoder.embeddings
         self.words = table.word_embeddings.weight.detach()
         self.places = (table.position_embeddings.weight + table.token_type_embeddings.weight[0]).detach()

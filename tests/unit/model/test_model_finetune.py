@@ -17,7 +17,7 @@ from model.example import Example
 from model.finetune import finetune, make_trainer, read_split, start_network, thin
 from model.inference import Classifier
 from model.recipe import change, count_rows, own_texts, rehearsal, retrain_recipe
-from model.registry import load_manifest
+from model.registry import load_manifest, load_state
 from model.training import TrainConfig, layer_count, layer_of, parameter_groups, prepare
 
 AT = "2026-01-31T00:00:00+00:00"
@@ -27,6 +27,12 @@ def test_a_trained_model_knows_its_verbs(tiny_model):
     verdicts = Classifier.load(tiny_model, "cpu", "fp32").predict(["acme rises sales", "borel falls sales"])
     assert [v.sentiment.label for v in verdicts] == ["positive", "negative"]
     assert load_manifest(tiny_model).metrics["dev"]["sentiment_f1"] > 0.6
+
+
+def test_weights_are_stored_in_the_format_they_are_multiplied_in(tiny_model):
+    """Scoring in bf16 then rounds none of them."""
+    _, state, _ = load_state(tiny_model)
+    assert {t.dtype for t in state.values() if t.is_floating_point()} == {torch.bfloat16}
 
 
 def test_the_same_run_twice_gives_the_same_metrics(tiny_config, tiny_source, tmp_path):
