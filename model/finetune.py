@@ -25,7 +25,7 @@ from model.errors import DataError
 from model.example import Example
 from model.hardware import keep_freed_memory
 from model.network import LossSettings
-from model.registry import Manifest, load_manifest, save_model
+from model.registry import ADAPTED, Manifest, load_manifest, save_model
 from model.splits import count_labels, group_stories, refuse_leak, split_by_story, split_by_time
 from model.teach import describe_teacher, teach
 from model.training import (
@@ -193,8 +193,9 @@ def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
 def widened(
     config: TrainConfig, loaded: Loaded, train: Sequence[Example], before: Wide | None
 ) -> Wide | None:
-    """The wide part for a network trained on `train`: a new one, or `before` moved on; none where the start had none."""
-    if not config.wide_share or (config.start and before is None):
+    """The wide part for a network trained on `train`: a new one, or `before` moved on; none where a trained start had none."""
+    trained = loaded.manifest is not None and loaded.manifest.settings.get("stage") != ADAPTED
+    if not config.wide_share or (trained and before is None):
         return None
     encoded = loaded.tokenizer(
         [e.text for e in train], truncation=True, max_length=config.max_tokens, return_offsets_mapping=True

@@ -45,6 +45,7 @@ def test_adapting_lowers_the_loss_on_newer_texts_and_fine_tuning_goes_on_from_it
     tuned = dataclasses.replace(tiny_config, start=str(tmp_path / "adapted"), epochs=1)
     finetune(tuned, [tiny_source], tmp_path / "tuned", created_at=AT, device="cpu")
     assert load_manifest(tmp_path / "tuned").parent == load_manifest(tmp_path / "adapted").version
+    assert load_model(tmp_path / "tuned").network.wide is not None  # its heads are new, so are its tables
     assert Classifier.load(tmp_path / "tuned", "cpu").predict(["acme rises"])
 
 
