@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
+# Stored tables hold for these numbers and this hash: whoever changes one raises the manifest's FORMAT.
 #: Longest run of tokens that is looked up.
 RUN: Final = 3
 #: Shortest one. A single word says what a story is about, but not whether it is good news: "debt cut", "dividend cut".
