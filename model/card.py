@@ -63,8 +63,8 @@ DIR holds the public sets in the folders that `model/starter.toml` names; the di
 _WIDE: Final = """
 
 Beside the network stand tables of runs of tokens (`model/wide.py`), a linear model fitted to the same training parts; its
-logits are added to the network's for the sentiment and the topics of a story, not for companies, whose names it did not
-learn."""
+logits are added to the network's for the sentiment and the topics of a story, not for companies. Names marked as
+companies were hidden from it."""
 
 
 def render_card(manifest: Manifest, title: str = "The starter") -> str:

@@ -131,11 +131,10 @@ def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> Train
     if run.config.teacher:
         split = replace(split, train=teach(Path(run.config.teacher), split.train, run.device))
     loaded = start_network(run.config, split.train)
-    before, loaded.network.wide = loaded.network.wide, None  # the network learns as if it were alone
     trainer = make_trainer(run.config, loaded, split, work, run.device)
     seconds = float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
     network = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
-    network.wide = widened(run.config, loaded, split.train, before)
+    network.wide = widened(run.config, loaded, split.train)
     metrics, calibration = _judge(network, trainer.dev_collate, split.dev)
     if trainer.is_world_process_zero():  # one process per GPU trains, one writes
         _write(run, loaded, network, metrics, calibration, seconds)
@@ -186,14 +185,14 @@ def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
         if config.start
         else load_base(config.base, loss, config.attention_dropout)
     )
+    loaded.network.wide = None  # the network learns as if it were alone
     prepare(loaded.network, config)
     return loaded
 
 
-def widened(
-    config: TrainConfig, loaded: Loaded, train: Sequence[Example], before: Wide | None
-) -> Wide | None:
-    """The wide part for a network trained on `train`: a new one, or `before` moved on; none where a trained start had none."""
+def widened(config: TrainConfig, loaded: Loaded, train: Sequence[Example]) -> Wide | None:
+    """The wide part for a network trained on `train`: a new one, or its start's moved on; none where a trained start had none."""
+    before = load_model(Path(config.start)).network.wide if config.start else None
     trained = loaded.manifest is not None and loaded.manifest.settings.get("stage") != ADAPTED
     if not config.wide_share or (trained and before is None):
         return None

@@ -14,6 +14,7 @@ from model.encoders import load_model
 from model.example import CompanyLabel, Example
 from model.finetune import finetune, start_network, widened
 from model.inference import Classifier
+from model.metrics import calibrated
 from model.registry import load_state
 from model.wide import ROWS, RUN, Tokens, Wide, fit_wide, runs
 
@@ -141,7 +142,10 @@ def test_both_doors_give_the_same_answer(tiny_model):
         out = loaded.network(encoded["input_ids"], encoded["attention_mask"])
     classifier = Classifier.load(tiny_model, "cpu", "fp32")
     with_wide = classifier.predict([text])[0].sentiment
-    assert int(out["sentiment"].argmax()) == ["negative", "neutral", "positive"].index(with_wide.label)
+    manifest = classifier.manifest
+    settings = manifest.temperatures["sentiment"], manifest.smoothings["sentiment"]
+    expected = calibrated(out["sentiment"].double().numpy(), *settings)[0]
+    assert list(with_wide) == pytest.approx(expected.tolist(), abs=1e-4)
     classifier.network.wide = None
     assert classifier.predict([text])[0].sentiment != with_wide
 
@@ -160,6 +164,7 @@ def test_going_on_moves_the_tables_on(tiny_model, tiny_config, tmp_path):
     rows = [row | {"text": f"{row['text']} quarter"} for row in make_rows(60, seed=3)]
     source = Source("new", write_rows(tmp_path / "new.jsonl", rows), "MIT", "made by the test")
     config = dataclasses.replace(tiny_config, start=str(tiny_model), epochs=1)
+    assert start_network(config, []).network.wide is None  # the network learns alone
     finetune(config, [source], tmp_path / "next", created_at=AT, device="cpu", command="test")
     before, after = load_model(tiny_model).network.wide, load_model(tmp_path / "next").network.wide
     assert before is not None
@@ -174,7 +179,7 @@ def test_names_of_companies_are_not_learnt(tiny_config, tiny_source):
     bad = [Example("acme the quarter", "negative", company)] * 10
     good = [Example("borel the quarter", "positive")] * 10
     loaded = start_network(tiny_config, bad)
-    wide = widened(tiny_config, loaded, [*bad, *good], None)
+    wide = widened(tiny_config, loaded, [*bad, *good])
     assert wide is not None
     the = loaded.tokenizer.convert_tokens_to_ids("the")
     ids = {name: loaded.tokenizer.convert_tokens_to_ids(name) for name in ("acme", "borel")}
