@@ -110,7 +110,7 @@ def read_vectors(start: Path, examples: Sequence[Example], note: Path) -> dict[s
             head: Rows(*(kept[f"{head}_{part}"] for part in ("v", "t", "a"))) for head in ("story", "company")
         }
     loaded = load_model(start)
-    network, collate = loaded.network.eval(), Collator(loaded.tokenizer)
+    network, collate = loaded.network.eval(), Collator(loaded.tokenizer, compare=loaded.compares)
     found: dict[str, list[tuple[Any, int, int]]] = {"story": [], "company": []}
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].text))
     for at in range(0, len(order), 64):

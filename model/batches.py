@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from model.example import Example
+from model.figures import compare_figures
 from model.labels import SENTIMENTS, TOPICS
 
 #: Batches sorted by length are drawn from pools of this many batches: long enough to save most padding, short
@@ -45,7 +46,8 @@ class Collator:
 
     With `swap` > 0 company names are traded at random, so that a name says nothing. With `join` > 0 a text with
     companies is at times followed by another of `partners`, so that each company learns to look at its own news.
-    `teacher_share` is what a teacher's opinion counts for where there is a label, too.
+    `teacher_share` is what a teacher's opinion counts for where there is a label, too. `compare` says comparisons of
+    figures in words (model/figures.py).
     """
 
     tokenizer: Tokenizer
@@ -55,12 +57,15 @@ class Collator:
     partners: tuple[Example, ...] = ()
     names: tuple[str, ...] = ()
     teacher_share: float = 0.0
+    compare: bool = False
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         if self.join and self.partners:
             examples = [self._maybe_joined(e) for e in examples]
         if self.swap:
             examples = [swap_names(e, self.names, self.swap) for e in examples]
+        if self.compare:
+            examples = [with_comparisons(e) for e in examples]
         encoded = self.tokenizer(
             [e.text for e in examples],
             truncation=True,
@@ -146,6 +151,13 @@ def join_examples(first: Example, second: Example, joint: str) -> Example:
     same = first.sentiment if first.sentiment == second.sentiment else None
     first = replace(first, sentiment=same, topics=(), taught=(), taught_topics=())
     return replace(first, text=text, companies=(*kept, *moved))
+
+
+def with_comparisons(example: Example) -> Example:
+    """The example with its comparisons of figures said in words; spans move along."""
+    read = compare_figures(example.text)
+    companies = tuple(replace(c, spans=read.moved(c.spans)) for c in example.companies)
+    return replace(example, text=read.text, companies=companies)
 
 
 def swap_names(example: Example, names: Sequence[str], chance: float) -> Example:

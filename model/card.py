@@ -22,7 +22,7 @@ _TEXT: Final = """\
 Version `{version}`, made {created_at}. Reads English financial news: the sentiment of a story, the sentiment of each
 company named in it, and which of twenty topics it is about. The encoder is `{base}` (MiniLM-L6, 22.7 million
 parameters, Apache-2.0); this folder holds its six layers and our heads in bf16, the words' vectors are read
-from the installed package after its digest was checked.{wide}
+from the installed package after its digest was checked.{compares}{wide}
 
 ## How good it is
 
@@ -60,6 +60,11 @@ DIR holds the public sets in the folders that `model/starter.toml` names; the di
   retrain.
 """
 
+_COMPARES: Final = """
+
+Of figures that a text compares ("EUR 14.1 mn, compared to EUR 12.3 mn") arithmetic says which is larger, and the network reads
+that as a word (`model/figures.py`); what it means for a company it learnt."""
+
 _WIDE: Final = """
 
 Beside the network stand tables of runs of tokens (`model/wide.py`), a linear model fitted to the same training parts; its
@@ -76,6 +81,7 @@ def render_card(manifest: Manifest, title: str = "The starter") -> str:
         version=manifest.version,
         created_at=manifest.created_at[:10],
         base=manifest.base.name,
+        compares=_COMPARES if manifest.settings.get("compare_figures") else "",
         wide=_WIDE if manifest.settings.get("wide_share") else "",
         figures=_figures(stored),
         cases=behaviour["cases"],

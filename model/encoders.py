@@ -21,11 +21,16 @@ from model.wide import Wide
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network in fp32 on the CPU, its tokenizer, and the manifest where it was a trained model."""
+    """A network in fp32 on the CPU, its tokenizer, and the manifest where it was a trained model.
+
+    `compares`: are comparisons of figures said in words before the network reads a text (model/figures.py)? It must
+    be told as it was taught.
+    """
 
     network: Network
     tokenizer: Tokenizer
     manifest: Manifest | None = None
+    compares: bool = False
 
 
 def load_base(name: str, loss: LossSettings | None = None, attention_dropout: float | None = None) -> Loaded:
@@ -66,7 +71,9 @@ def load_model(folder: Path, loss: LossSettings | None = None) -> Loaded:
             f"{foreign[:3]}); retrain the model"
         )
     network.eval()
-    return Loaded(network, load_tokenizer(str(side)), manifest)
+    return Loaded(
+        network, load_tokenizer(str(side)), manifest, bool(manifest.settings.get("compare_figures", False))
+    )
 
 
 def empty_encoder(folder: Path) -> nn.Module:

@@ -16,7 +16,14 @@ import numpy as np
 import torch
 from transformers import EarlyStoppingCallback, set_seed
 
-from model.batches import Collator, class_weights, mention_mask, score_examples, story_targets
+from model.batches import (
+    Collator,
+    class_weights,
+    mention_mask,
+    score_examples,
+    story_targets,
+    with_comparisons,
+)
 from model.calibrate import fit_heads
 from model.checkpoints import open_work
 from model.data import Source, check_licences, ledger, read_source, with_stories
@@ -165,7 +172,8 @@ def _write(
         use=run.config.use,
         data=tuple(ledger(run.sources)),
         metrics={"dev": metrics, "train_seconds": round(seconds, 1)},
-        settings=dataclasses.asdict(run.config) | {"teacher": teacher.get("version", "")},
+        settings=dataclasses.asdict(run.config)
+        | {"teacher": teacher.get("version", ""), "compare_figures": loaded.compares},
         parent=loaded.manifest.version if loaded.manifest else "",
         teacher=teacher,
     )
@@ -187,15 +195,20 @@ def start_network(config: TrainConfig, train: Sequence[Example]) -> Loaded:
     )
     loaded.network.wide = None  # the network learns as if it were alone
     prepare(loaded.network, config)
-    return loaded
+    return loaded if is_trained(loaded) else replace(loaded, compares=config.compare_figures)
+
+
+def is_trained(loaded: Loaded) -> bool:
+    """Is it a model that judges, not a base encoder nor one that was only adapted?"""
+    return loaded.manifest is not None and loaded.manifest.settings.get("stage") != ADAPTED
 
 
 def widened(config: TrainConfig, loaded: Loaded, train: Sequence[Example]) -> Wide | None:
     """The wide part for a network trained on `train`: a new one, or its start's moved on; none where a trained start had none."""
     before = load_model(Path(config.start)).network.wide if config.start else None
-    trained = loaded.manifest is not None and loaded.manifest.settings.get("stage") != ADAPTED
-    if not config.wide_share or (trained and before is None):
+    if not config.wide_share or (is_trained(loaded) and before is None):
         return None
+    train = [with_comparisons(e) for e in train] if loaded.compares else train
     encoded = loaded.tokenizer(
         [e.text for e in train], truncation=True, max_length=config.max_tokens, return_offsets_mapping=True
     )
@@ -222,6 +235,7 @@ def make_trainer(
         partners,
         names,
         config.teacher_share,
+        loaded.compares,
     )
     callbacks: list[Any] = [EarlyStoppingCallback(config.patience)]
     if config.method == "adalora":
@@ -229,7 +243,7 @@ def make_trainer(
     return NewsTrainer(
         config=config,
         dev=split.dev,
-        dev_collate=Collator(loaded.tokenizer, config.max_tokens),
+        dev_collate=Collator(loaded.tokenizer, config.max_tokens, compare=loaded.compares),
         model=None if "model_init" in extra else loaded.network,
         args=arguments(config, work, device),
         train_dataset=Examples(split.train),

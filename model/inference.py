@@ -24,6 +24,7 @@ from model.encoders import Loaded, load_model
 from model.errors import ModelError
 from model.example import find_spans, normalise
 from model.explain import occlude, words_of
+from model.figures import Compared, compare_figures
 from model.hardware import (
     free_cached,
     is_out_of_memory,
@@ -94,6 +95,7 @@ class Classifier:
         self._tokens: Any = cast(Any, loaded.tokenizer).backend_tokenizer
         self._tokens.no_padding()
         self._tokens.enable_truncation(manifest.max_tokens)
+        self._compares = loaded.compares
         self._pad = int(cast(Any, loaded.tokenizer).pad_token_id or 0)
         self._calibration = {
             head: (manifest.temperatures.get(head, 1.0), manifest.smoothings.get(head, 0.0))
@@ -197,10 +199,12 @@ class Classifier:
             return Failure("no text")
         try:
             text = normalise(raw.encode("utf-8", "replace").decode())
-            encoding = self._tokens.encode(text)
+            read = compare_figures(text) if self._compares else Compared(text)
+            encoding = self._tokens.encode(read.text)
             found = [_located(text, c) for c in given.companies]
             offsets = encoding.offsets if found else ()
-            positions = [[i for i, hit in enumerate(mention_mask(offsets, m.spans)) if hit] for m in found]
+            masks = [mention_mask(offsets, read.moved(m.spans)) for m in found]
+            positions = [[i for i, hit in enumerate(mask) if hit] for mask in masks]
             return _Item(encoding.ids, [m.name for m in found], positions)
         except Exception as error:  # noqa: BLE001 - a hostile text must cost its own verdict only
             return Failure(f"cannot be tokenised: {type(error).__name__}: {error}")

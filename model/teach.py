@@ -33,7 +33,7 @@ def teach(folder: Path, examples: Sequence[Example], device: str = "auto") -> li
     network = loaded.network.to(where)
     half = pick_precision("auto", device) == "bf16"
     with torch.autocast(where.type, torch.bfloat16, enabled=half):
-        said = score_examples(network, Collator(loaded.tokenizer), examples, where)
+        said = score_examples(network, Collator(loaded.tokenizer, compare=loaded.compares), examples, where)
     sentiment = _opinions(said.sentiment, "sentiment", loaded.manifest)
     topics = _opinions(said.topics, "topics", loaded.manifest)
     company = dict(zip(said.company_of, _opinions(said.company, "company", loaded.manifest), strict=True))

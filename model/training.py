@@ -53,6 +53,7 @@ class TrainConfig:
     teacher: str = ""  # a model directory whose opinions fill in for missing labels (model/teach.py)
     teacher_share: float = 0.5  # what they count for where there is a label
     wide_share: float = 0.4  # what model/wide.py counts for beside the network; 0 is nothing
+    compare_figures: bool = True  # model/figures.py; a trained model that is gone on from keeps its own way
     max_tokens: int = 128
     dev_share: float = 0.1
     split: str = "story"  # or "time"

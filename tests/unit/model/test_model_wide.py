@@ -9,6 +9,7 @@ import pytest
 import torch
 from model_rows import make_rows, write_rows
 
+from model.batches import Collator, score_examples
 from model.data import Source
 from model.encoders import load_model
 from model.example import CompanyLabel, Example
@@ -136,15 +137,18 @@ def test_a_trained_model_carries_it_and_loads_it_as_it_was(tiny_model):
 def test_both_doors_give_the_same_answer(tiny_model):
     """The network as training judges it, and the classifier as it scores news."""
     loaded = load_model(tiny_model)
-    text = "acme corp rises strong sales"
-    encoded = loaded.tokenizer([text], return_tensors="pt")
-    with torch.inference_mode():
-        out = loaded.network(encoded["input_ids"], encoded["attention_mask"])
+    text = "acme corp rises strong sales 5 (4)"
+    out = score_examples(
+        loaded.network,
+        Collator(loaded.tokenizer, compare=loaded.compares),
+        [Example(text)],
+        torch.device("cpu"),
+    )
     classifier = Classifier.load(tiny_model, "cpu", "fp32")
     with_wide = classifier.predict([text])[0].sentiment
     manifest = classifier.manifest
     settings = manifest.temperatures["sentiment"], manifest.smoothings["sentiment"]
-    expected = calibrated(out["sentiment"].double().numpy(), *settings)[0]
+    expected = calibrated(out.sentiment.double().numpy(), *settings)[0]
     assert list(with_wide) == pytest.approx(expected.tolist(), abs=1e-4)
     classifier.network.wide = None
     assert classifier.predict([text])[0].sentiment != with_wide
