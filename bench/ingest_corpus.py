@@ -3,7 +3,7 @@
     .venv/bin/python bench/ingest_corpus.py feedparser.tar.gz       (feedparser's own tests, e.g. of its sdist)
 
 Checked per file: the outcome is ok or a typed error of the closed set; at least as many items are stored as an
-independent count of <item>/<entry> tags finds, or each missing one has a reject row; the second poll (parsed again)
+independent count of <item>/<entry> tags finds, or the missing ones are rejected with a row; the second poll (parsed again)
 changes nothing; what pipeline.ingest.parse_rss reads is what feedparser reads. Exit status 1 if one file fails.
 """
 
@@ -133,13 +133,20 @@ def check(name: str, body: bytes, poll: sa.Row, rejects: int) -> list[str]:  # t
     found = []
     if poll.outcome == "error" and poll.error_class not in TYPED:
         found.append(f"{name}: untyped {poll.error_class}")
-    if poll.outcome == "error" and poll.error_class in ("ParserCrash", "ParseTimeout", "ParserFailed"):
+    if poll.outcome == "error" and poll.error_class in (
+        "ParserCrash",
+        "ParseTimeout",
+        "ParserFailed",
+        "OddAnswer",
+    ):
         found.append(f"{name}: {poll.error_class} {poll.error_message}")
     counted = count_items(body)
-    if poll.outcome == "ok" and poll.new + poll.unchanged + poll.duplicate + rejects < counted:
+    if poll.outcome == "ok" and poll.new + poll.unchanged + poll.duplicate + poll.rejected < counted:
         found.append(
-            f"{name}: {counted} tags, {poll.new} stored, {poll.duplicate} duplicate, {rejects} rejects"
+            f"{name}: {counted} tags, {poll.new} stored, {poll.duplicate} duplicate, {poll.rejected} rejected"
         )
+    if bool(poll.rejected) != bool(rejects):
+        found.append(f"{name}: {poll.rejected} rejected, {rejects} rows of them")
     if poll.outcome == "error" and counted:
         found.append(f"{name}: {counted} tags, but {poll.error_class}")
     return found

@@ -13,7 +13,8 @@ The champion scores on, untouched, until *promote* switches the alias; `undertow
 - *evaluate* compares candidate and champion on the same frozen sets, and writes the report.
 - *gate* writes the report, and ends the run when the candidate is not better everywhere it must be.
 - *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on.
-- *promote* makes the candidate champion; *rescore* reads the last months with it, the newest first.
+- *promote* makes the candidate champion. Red: the champion changed meanwhile; the run is over, start a new one.
+- *rescore* reads the last months with the new champion, the newest first.
 """
 
 from __future__ import annotations

@@ -15,17 +15,19 @@ from model.errors import TrainingError
 _STATE: Final = "trainer_state.json"
 
 
-def open_work(work: Path, settings: str) -> str | None:
+def open_work(work: Path, run: str) -> str | None:
     """The newest whole checkpoint in `work`, which is made where it is missing; None where a run starts afresh.
 
-    `settings` says whose checkpoints they are: another run's are refused with TrainingError.
+    `run` says whose checkpoints they are, by settings and data: another run's are refused with TrainingError.
     """
     work.mkdir(parents=True, exist_ok=True)
     note = work / "settings.txt"
-    if note.exists() and note.read_text() != settings:
-        raise TrainingError(f"{work} holds checkpoints of other settings; give another folder or empty it")
+    if note.exists() and note.read_text() != run:
+        raise TrainingError(
+            f"{work} holds checkpoints of other settings or data; give another folder or empty it"
+        )
     part = note.with_suffix(f".{os.getpid()}.partial")
-    part.write_text(settings)
+    part.write_text(run)
     part.replace(note)
     return next((str(folder) for folder in _newest_first(work) if _is_whole(folder)), None)
 

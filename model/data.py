@@ -62,6 +62,13 @@ class Source:
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a .jsonl, .csv or .parquet file. Raises DataError with file and line on a broken one."""
+    try:
+        yield from _read_rows(path)
+    except (ValueError, csv.Error) as error:  # not UTF-8, an endless cell, a Parquet file cut short
+        raise DataError(f"{path} cannot be read ({error}); text files must be UTF-8") from error
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"no file {path}; give the path of a .jsonl, .csv or .parquet file")
     match path.suffix.lower():
@@ -103,6 +110,11 @@ def read_source(source: Source) -> list[Example]:
             example = make_example(row, source)
         except DataError as error:
             raise DataError(f"{source.path}, row {number}: {error}") from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{source.path}, row {number}: {error!r}; companies are an object of names and sentiments, or a list"
+                " of objects with `name` and `sentiment`"
+            ) from error
         if example is not None:
             block = (
                 f"{source.path.stem}:{number // source.block}" if source.block and not example.story else ""
@@ -154,7 +166,8 @@ def _companies(text: str, companies: Any, values: Mapping[str, str | None]) -> I
         companies = json.loads(companies)
     if isinstance(companies, Mapping):
         companies = [{"name": name, "sentiment": label} for name, label in companies.items()]
-    for company in companies:
+    for given in companies:
+        company = {"name": given} if isinstance(given, str) else given
         spans = tuple((int(a), int(b)) for a, b in company.get("spans") or ()) or find_spans(
             text, company["name"]
         )
@@ -215,6 +228,12 @@ def ledger(sources: Sequence[Source]) -> list[dict[str, Any]]:
         }
         for s in sources
     ]
+
+
+def digest_of(sources: Sequence[Source]) -> str:
+    """SHA-256 over what sources are and hold: the same data, read in the same way, has the same one."""
+    parts = [f"{s.name} {s.weight} {s.block} {s.columns} {s.values} {digest(s.path)}" for s in sources]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def digest(path: Path) -> str:

@@ -53,7 +53,7 @@ def predict_file(classifier: Classifier, source: Path, target: Path, *, progress
             body = _answer(line, verdict)
             counts.failed += "error" in body
             counts.judged += "error" not in body
-            out.write(json.dumps(body, ensure_ascii=False) + "\n")
+            out.write(json.dumps(body, ensure_ascii=False, default=str) + "\n")
             step()
     return counts
 

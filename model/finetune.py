@@ -26,7 +26,7 @@ from model.batches import (
 )
 from model.calibrate import fit_heads
 from model.checkpoints import open_work
-from model.data import Source, check_licences, ledger, read_source, with_stories
+from model.data import Source, check_licences, digest_of, ledger, read_source, with_stories
 from model.encoders import Loaded, load_base, load_model, token_limit
 from model.errors import DataError
 from model.example import Example
@@ -114,7 +114,9 @@ def finetune(
     run = _Run(config, sources, out, created_at, device, command or " ".join(sys.argv), version)
     split = read_split(sources, config)
     if work is not None:
-        return _train(run, split, work, open_work(work, repr(config)) if resume else None)
+        return _train(
+            run, split, work, open_work(work, f"{config!r}\n{digest_of(sources)}") if resume else None
+        )
     with tempfile.TemporaryDirectory(prefix="undertow-train-") as temporary:
         return _train(run, split, Path(temporary), None)
 

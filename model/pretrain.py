@@ -7,6 +7,7 @@ out is a model directory whose heads know nothing yet: fine-tune it (`start`) be
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import sys
 import tempfile
@@ -194,7 +195,8 @@ def _adapt(
         data_collator=MaskingCollator(tokenizer, config.max_tokens),
     )
     before = _loss(trainer, config.seed)
-    trainer.train(resume_from_checkpoint=open_work(work, repr(config)))
+    read = hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()
+    trainer.train(resume_from_checkpoint=open_work(work, f"{config!r}\n{read}"))
     return before, _loss(trainer, config.seed)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.card import render_card
-from model.data import Source
+from model.data import Source, ledger
 from model.evaluate import behave, evaluate, suite_digest
 from model.finetune import finetune, read_split
 from model.inference import Classifier
@@ -47,7 +47,7 @@ def make_starter(
             )
     if teacher and work:
         taught_by = work / "teacher"
-        if not _is_trained(taught_by, teacher):
+        if not _is_trained(taught_by, teacher, sources):
             finetune(
                 teacher,
                 sources,
@@ -62,14 +62,15 @@ def make_starter(
     return measure(out, config, sources)
 
 
-def _is_trained(folder: Path, config: TrainConfig) -> bool:
-    """Whether `folder` holds the end of a training by these settings, from the same base wherever it lies."""
+def _is_trained(folder: Path, config: TrainConfig, sources: Sequence[Source]) -> bool:
+    """Whether `folder` holds the end of a training by these settings on these files, from the same base wherever it lies."""
     if not (folder / MANIFEST).is_file():
         return False
     manifest = load_manifest(folder)
     settings = json.loads(json.dumps(dataclasses.asdict(config)))
     same_base = dict(manifest.base.files) == dict(describe_base(config.base).files)
-    return same_base and settings | {"base": ""} == dict(manifest.settings) | {"base": ""}
+    same_data = [dict(row) for row in manifest.data] == ledger(sources)
+    return same_base and same_data and settings | {"base": ""} == dict(manifest.settings) | {"base": ""}
 
 
 def measure(out: Path, config: TrainConfig, sources: Sequence[Source]) -> Manifest:

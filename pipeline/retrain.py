@@ -23,6 +23,7 @@ from pipeline.rehearse import overlap as overlap
 from pipeline.rehearse import rehearse
 from pipeline.run import Line, ensure_champion, now
 from pipeline.store import models, notifications, retrainings
+from pipeline.store.engine import Connection
 from pipeline.store.retrainings import Retraining
 
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ def prepare(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[
         row = retrainings.open_retraining(connection, run_key, champion.id, as_of)
         if row.over or ("frozen" in row.data and files.frozen.is_file()):
             return dict(row.data)
-        seen = retrainings.trained_until(connection, before=run_key)
+        seen = retrainings.decided_until(connection, before=run_key)
         labels = retrainings.read_label_rows(connection)
         articles = merge_labels(labels)
-        retrainings.freeze(connection, frozen := choose_frozen(articles, seen), as_of)
+        touched = retrainings.trained_until(connection, before=run_key)
+        retrainings.freeze(connection, frozen := choose_frozen(articles, touched), as_of)
         dataset = make_dataset(articles, frozen, seen, learn.mark_near_copies(articles, frozen))
         learn.write_dataset(files, dataset)
         data = {
@@ -200,15 +202,16 @@ def promote(
 ) -> dict[str, Any]:
     """Makes the challenger champion: one insert, in force when it commits. Refuses what the gate has not passed.
 
-    Raises UsageError when the champion changed since the run began: the comparison is then about another model.
+    Raises UsageError when the champion changed since the run began: the comparison is then about another model, and the
+    run is over. Where it is the challenger that somebody promoted meanwhile, the run has what it wanted.
     """
-    from pipeline.label.measure import headline
-
     as_of = as_of or now()
     row = _begun(line, run_key, as_of)
     challenger = _model(line, row.challenger_id)
     if row.state == "promoted":
         return {"champion": challenger.version, "already": True}
+    if row.overtaken:
+        raise _overtaken(run_key)
     if not gate(line, run_key, as_of=as_of)["promote"]:
         raise UsageError(
             f"the gate refused run {run_key}", "its reasons: `undertow retrain --run-key KEY --report FILE`"
@@ -216,18 +219,37 @@ def promote(
     with line.engine.begin() as connection:
         models.lock_alias(connection)
         champion = models.champion(connection)
-        if champion is None or champion.id != row.champion_id:
-            raise UsageError(
-                f"the champion changed since run {run_key} began", "retrain again: `undertow retrain`"
-            )
-        reason = "better on the frozen sets: " + headline(row.metrics)
-        models.point_alias(
-            connection, challenger.version, by=by or f"retrain {run_key}", reason=reason, as_of=as_of
-        )
-        retrainings.update_retraining(connection, run_key, state="promoted", finished_at=as_of)
-        lines = [f"{challenger.version} took over from {champion.version}.", *row.reasons]
-        _tell(line, connection, "Retraining: a new champion", lines, f"retrain:{run_key}", as_of)
-    return {"champion": challenger.version, "before": champion.version}
+        if champion is not None and champion.id == challenger.id:
+            retrainings.update_retraining(connection, run_key, state="promoted", finished_at=as_of)
+            return {"champion": challenger.version, "already": True}
+        if champion is not None and champion.id == row.champion_id:
+            _switch(line, connection, row, challenger.version, champion.version, by, as_of)
+            return {"champion": challenger.version, "before": champion.version}
+        # Committed before the error: a run left as it was would be taken up again by every `undertow retrain`.
+        retrainings.end_overtaken(connection, run_key, _overtaken(run_key).message, as_of)
+    raise _overtaken(run_key)
+
+
+def _switch(
+    line: Line,
+    connection: Connection,
+    row: Retraining,
+    challenger: str,
+    champion: str,
+    by: str | None,
+    as_of: datetime,
+) -> None:
+    from pipeline.label.measure import headline
+
+    reason = "better on the frozen sets: " + headline(row.metrics)
+    models.point_alias(connection, challenger, by=by or f"retrain {row.run_key}", reason=reason, as_of=as_of)
+    retrainings.update_retraining(connection, row.run_key, state="promoted", finished_at=as_of)
+    lines = [f"{challenger} took over from {champion}.", *row.reasons]
+    _tell(line, connection, "Retraining: a new champion", lines, f"retrain:{row.run_key}", as_of)
+
+
+def _overtaken(run_key: str) -> UsageError:
+    return UsageError(f"the champion changed since run {run_key} began", "retrain again: `undertow retrain`")
 
 
 def after_promotion(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ again at any time. `as_of` is for tests and replays; left out, it is now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -273,13 +273,30 @@ def _rules(line: Line) -> Any:
 
 
 def maintain(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
-    """Feed health, partitions, retention; each part is tried although another failed."""
+    """Feed health, partitions, retention; each part is tried although another failed, then the first error is raised."""
     from pipeline.ingest.step import feed_health, prune
     from pipeline.store.partitions import ensure_partitions
 
     as_of = as_of or now()
-    return {
-        "partitions": ensure_partitions(line.engine, as_of=as_of),
-        "pruned": prune(line.engine, as_of=as_of),
-        "feed_health": feed_health(line.engine, settings=line.settings, as_of=as_of),
-    }
+    return _try_each(
+        {
+            "partitions": lambda: ensure_partitions(line.engine, as_of=as_of),
+            "pruned": lambda: prune(line.engine, as_of=as_of),
+            "feed_health": lambda: feed_health(line.engine, settings=line.settings, as_of=as_of),
+        }
+    )
+
+
+def _try_each(parts: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """What each part returned; the others have been tried when the first error is raised."""
+    done: dict[str, Any] = {}
+    first: Exception | None = None
+    for name, part in parts.items():
+        try:
+            done[name] = part()
+        except Exception as error:  # noqa: BLE001 - one part must not hold back the others; raised at the end
+            first = first or error
+            first.add_note(f"{name} failed: {error}")
+    if first is not None:
+        raise first
+    return done

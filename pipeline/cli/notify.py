@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 
@@ -13,7 +13,6 @@ from pipeline.errors import DeliveryError, UsageError
 if TYPE_CHECKING:
     from pipeline.notify.routes import Digest, Receiver, Routing
     from pipeline.notify.senders import Senders
-    from pipeline.types import SeriesKind
 
 receivers_app = typer.Typer(
     help="Where alerts are told: what is set up, what waits, what was refused.", no_args_is_help=True
@@ -204,9 +203,10 @@ def _checked(name: str, senders: Senders, send: bool, now: Any) -> dict[str, Any
 def _gaps(routing: Routing, now: Any) -> list[str]:
     """Kinds of series and hours of the coming week whose critical alerts no route takes."""
     from pipeline.notify.routes import ranges, uncovered
+    from pipeline.types import SeriesKind
 
     gaps = []
-    kinds: tuple[SeriesKind, ...] = ("all", "topic", "company")
+    kinds: tuple[SeriesKind, ...] = get_args(SeriesKind)
     for kind in kinds:
         for start, end in list(ranges(uncovered(routing, kind, now)))[:3]:
             gaps.append(f"{kind} alerts from {start:%a %H:%M} to {end:%a %H:%M} UTC")

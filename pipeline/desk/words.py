@@ -56,6 +56,17 @@ def ago(value: datetime | None, as_of: datetime) -> str:
     )
 
 
+def who_has_it(state: str, taken_by: str | None, you: str) -> str:
+    """Who looks into an alert, for `you` who just wanted to take it."""
+    name = "you" if taken_by == you else taken_by
+    if state == "resolved":
+        end = f"{name} had taken it" if name else "nobody needs to take it"
+        return f"This alert is over; {end}."
+    if name is None:
+        return "Nobody has taken this alert yet."
+    return "You have taken this alert." if name == "you" else f"{name} has taken this alert already."
+
+
 def duration(value: timedelta | None) -> str:
     """The two largest units."""
     if value is None:

@@ -35,7 +35,7 @@ class Episode:
     """An alert between two ticks.
 
     `crossings`: ticks in a row above the threshold while pending; `quiet`: ticks with data since the score was last
-    worth holding; `silent`: reopened, so people believe it resolved until the severity rises.
+    worth holding; `silent`: reopened, so people who were told of it believe it resolved until the severity rises.
     """
 
     state: State
@@ -107,6 +107,14 @@ def may_tell(severity: Severity, around: Circumstances) -> bool:
         return False
     doubtful = around.learning or around.under_market or around.cause not in (None, "market_wide")
     return severity == "critical" or not doubtful
+
+
+def as_opening(episode: Episode, changes: tuple[Change, ...]) -> tuple[Episode, tuple[Change, ...]]:
+    """What `advance` said, where nobody was told of the alert so far: nobody believes it resolved, so its reopening
+    is to be told like an opening. One that rises in the same tick is told by the rise."""
+    if [c.kind for c in changes] != ["reopen"]:
+        return episode, changes
+    return replace(episode, silent=False), (replace(changes[0], tell=True),)
 
 
 def to_memory(episode: Episode) -> dict[str, Any]:

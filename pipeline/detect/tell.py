@@ -12,6 +12,7 @@ from pipeline.detect.alerts import (
     Change,
     Circumstances,
     Episode,
+    as_opening,
     from_memory,
     may_tell,
     to_memory,
@@ -110,7 +111,11 @@ class _Teller:
         self.stored = stored
         self.done = done
         self.silences = alerts.active_silences(connection, at.tick_at)
-        self.standing = {i: known for i, e in stored.items() if (known := self._known(i, e))}
+        self.standing = {
+            i: known
+            for i, e in stored.items()
+            if e.memory.get("state") in ("firing", "held") and (known := self._known(i, e))
+        }
         self.market_alert = next(
             (e.id for i, e in stored.items() if e.cause == "market_wide" and e.told and i in self.standing),
             None,
@@ -120,11 +125,14 @@ class _Teller:
         """What people know of an open alert: that it was told, or that another one stands for it."""
         kind, severity = self.at.scene.series[i].kind, stored.memory.get("severity", "warning")
         carrier = stored.id if stored.told else stored.inhibited_by if carries_on(kind) else None
-        if carrier is None or stored.shown_at is None or stored.memory.get("state") not in ("firing", "held"):
+        if carrier is None or stored.shown_at is None:
             return None
         return Standing(stored.series_id, kind, carrier, severity, stored.shown_at)
 
-    def move(self, i: int, episode: Episode, changes: Sequence[Change]) -> None:
+    def move(self, i: int, episode: Episode, changes: tuple[Change, ...]) -> None:
+        stored = self.stored.get(i)
+        if stored is not None and not stored.told:
+            episode, changes = as_opening(episode, changes)
         alert_id = self.done.alert_ids.get(i)
         begins = any(c.kind == "pending" for c in changes)
         if alert_id is None or begins:
@@ -194,10 +202,12 @@ class _Teller:
         written = self._write(alert_id, event_id, change, deliveries, evidence)
         if written or (tell and inhibited_by is None):
             self._stand(i, alert_id, change)
-            if cause == "market_wide":
-                self.market_alert = alert_id
         elif inhibited_by is not None and carries_on(series.kind):
             self._stand(i, inhibited_by, change)
+        elif change.kind == "reopen" and self.stored[i].told:
+            self._stand_again(i)
+        if cause == "market_wide" and i in self.standing:
+            self.market_alert = alert_id
         alerts.set_circumstances(
             self.connection,
             alert_id,
@@ -212,13 +222,18 @@ class _Teller:
         series = self.at.scene.series[i]
         self.standing[i] = Standing(series.id, series.kind, carrier, change.severity, self.at.tick_at)
 
+    def _stand_again(self, i: int) -> None:
+        """A told alert that reopens silently stands for others at once, or one of them would tell its return instead."""
+        if known := self._known(i, self.stored[i]):
+            self.standing[i] = known
+
     def _tell_end(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         series = self.at.scene.series[i]
         evidence = self._evidence_at_height(i, change)
         alerts.set_height(self.connection, alert_id, evidence)
+        # a silence spares people news; those who were told of the alert wait for its end
         told = notifications.told_receivers(self.connection, alert_id)
-        silenced = any(s.covers(series.kind, series.key, self.at.tick_at) for s in self.silences)
-        if change.tell and told and not silenced:
+        if change.tell and told:
             deliveries = route(
                 self.at.rules.routing,
                 series.kind,
@@ -245,7 +260,7 @@ class _Teller:
             self.connection,
             alert_id,
             event_id,
-            change.kind,  # type: ignore[arg-type]  # only open, rise and resolve are told
+            "open" if change.kind == "reopen" else change.kind,  # type: ignore[arg-type]  # no other kind is told
             deliveries,
             evidence,
             self.at.as_of,

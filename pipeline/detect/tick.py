@@ -135,7 +135,12 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
 
 
 def observe(findings: Findings, crowd: Crowd, series: int, tick: int, tick_at: datetime) -> Observation:
-    """What one tick says of one series. Everything also crosses when the whole market is worse than usual."""
+    """What one tick says of one series. Everything also crosses when the whole market is worse than usual.
+
+    Where the rule is off a tick says nothing: no alert begins or rises, and one that is open runs out.
+    """
+    if not crowd.rules[series].enabled:
+        return Observation(tick_at, -1.0, enough=False, no_data=bool(findings.no_data[series, tick]))
     score = float(findings.score[series, tick])
     crossing = float(findings.crossing[series, tick])
     if series == crowd.whole:

@@ -49,6 +49,10 @@ class TooLarge(FetchError):
     """The body passed the cap on the wire, decoded, or in ratio."""
 
 
+class OddAnswer(FetchError):
+    """What came could not be judged: a fault of ours that this answer brought to light."""
+
+
 class BadEncoding(FetchError):
     """The Content-Encoding is unknown, doubled, or broken."""
 
@@ -107,8 +111,8 @@ def max_age_s(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
     match = re.search(r"\bmax-age\s*=\s*\"?(\d{1,10})", control)
     if match:
-        age = headers.get("age", "").strip()
-        return float(max(int(match[1]) - (int(age) if age.isdigit() else 0), 0)) or None
+        age = re.fullmatch(r"\d{1,10}", headers.get("age", "").strip())
+        return float(max(int(match[1]) - (int(age[0]) if age else 0), 0)) or None
     expires = _http_date(headers.get("expires"))
     if expires is None:
         return None
@@ -116,10 +120,10 @@ def max_age_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _http_date(value: str | None) -> datetime | None:
+    if not value:
+        return None
     try:
-        moment = email.utils.parsedate_to_datetime(value) if value else None
-    except (TypeError, ValueError, OverflowError):
+        moment = email.utils.parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):  # the last: the end of the year 9999 in a zone west of UTC
         return None
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -5,7 +5,7 @@ reject with its reason. Nothing else can happen to it.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -70,16 +70,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An item that cannot become an article, and why."""
+    """An item that cannot become an article, and why; or `items` of them that share the reason and have nothing to show."""
 
     reason: str
     detail: str = ""
     excerpt: str = ""
+    items: int = 1
 
 
 @dataclass(slots=True)
 class Prepared:
-    """All that a document yields. seen = len(drafts) + duplicates + len(rejects)."""
+    """All that a document yields. seen = len(drafts) + duplicates + rejected."""
 
     drafts: list[Draft] = field(default_factory=list)
     rejects: list[Rejected] = field(default_factory=list)
@@ -92,8 +93,17 @@ class Prepared:
     title: str = ""
 
     @property
+    def rejected(self) -> int:
+        return count_rejected(self.rejects)
+
+    @property
     def seen(self) -> int:
-        return len(self.drafts) + self.duplicates + len(self.rejects)
+        return len(self.drafts) + self.duplicates + self.rejected
+
+
+def count_rejected(rejects: Iterable[Rejected]) -> int:
+    """The items that rejects stand for."""
+    return sum(reject.items for reject in rejects)
 
 
 def prepare(feed: ParsedFeed, options: FeedOptions, base_url: str, now: datetime) -> Prepared:
@@ -127,9 +137,9 @@ def prepare(feed: ParsedFeed, options: FeedOptions, base_url: str, now: datetime
             prepared.drafts.append(_finish(draft, date, item, identity))
     declared = {id(draft): base_code(raw.language) for raw, draft in zip(feed.items, cleaned, strict=True)}
     _read_languages(prepared.drafts, declared, base_code(feed.language), options)
-    prepared.rejects += [
-        Rejected("lost_by_parser", "its tag is in the document, its content could not be read")
-    ] * feed.lost
+    if feed.lost:  # one reject for all: a document can show a million tags of which nothing is to be said
+        said = f"{feed.lost} more are in the document, their content could not be read"
+        prepared.rejects.append(Rejected("lost_by_parser", said, items=feed.lost))
     _measure(prepared)
     return prepared
 

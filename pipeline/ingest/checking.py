@@ -42,7 +42,7 @@ def check_address(
     if prepared is not None:
         drafts = prepared.drafts
         report |= {
-            "title": prepared.title, "items": prepared.seen, "rejected": len(prepared.rejects),
+            "title": prepared.title, "items": prepared.seen, "rejected": prepared.rejected,
             "without_usable_date": sum(draft.date_status != "ok" for draft in drafts),
             "languages": sorted({draft.language or "unknown" for draft in drafts}),
             "warnings": list(prepared.warnings), "newest": drafts[0].title if drafts else None,

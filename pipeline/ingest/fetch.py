@@ -8,9 +8,11 @@ ends at the cap; one deadline holds for the whole of it, because a peer may drip
 import asyncio
 import errno
 import hashlib
+import re
 import socket
 import time
 import zlib
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -47,6 +49,8 @@ _CHUNK = 64 * 1024
 _ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
 _KEPT = ("content-type", "content-language", "cache-control", "expires", "date", "age", "etag", "last-modified", "retry-after",
          "x-ratelimit-reset", "cf-mitigated")  # fmt: skip
+# What no column of Postgres takes: NUL, and bytes of a header that are no UTF-8, which aiohttp hands on as lone surrogates.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Fetcher:
@@ -117,10 +121,10 @@ class Fetcher:
         assert self._session is not None
         async with self._session.get(url, headers=_headers(url, request), allow_redirects=False) as response:
             answer.status = response.status
-            answer.headers = {name: response.headers[name] for name in _KEPT if name in response.headers}
+            answer.headers = kept_headers(response.headers)
             location = response.headers.get("Location")
             if response.status in (301, 302, 303, 307, 308) and location:
-                return location
+                return quoted(location)
             if response.status in (200, 203, 226):
                 await _read_body(response, answer)
             return None
@@ -134,6 +138,20 @@ class Fetcher:
 
 
 _FORBIDDEN = "the address is on a private network"
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those that are read later, but none that could not be stored: as a validator it could not be sent back either."""
+    kept = {name: headers[name] for name in _KEPT if name in headers}
+    return {name: value for name, value in kept.items() if not _UNSTORABLE.search(value)}
+
+
+def quoted(location: str) -> str:
+    """A redirect's target with the bytes that are no UTF-8 percent-encoded, as browsers ask for it."""
+    return _UNSTORABLE.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")),
+        location,
+    )
 
 
 def next_url(url: str, location: str, seen: set[str]) -> str:

@@ -1,16 +1,19 @@
 """Article pages for feeds that send only a teaser: opt-in per feed, off by default, robots.txt respected.
 
-Runs between storing and grouping, so that the page's text can take part in the story. A page that cannot be had is a
-flag on its article and nothing else. Needs the extra `fulltext` (trafilatura), which works in the parsing processes:
-it may run on for ever on hostile pages, and they may be killed.
+Runs between storing and grouping, so that the page's text can take part in the story. Grouping waits for it, so it
+ends after RUN_S: what was not read by then keeps its teaser. One run at a time fetches, the pages of all of them. A
+page that cannot be had is a flag on its article and nothing else. Needs the extra `fulltext` (trafilatura), which works
+in the parsing processes: it may run on for ever on hostile pages, and they may be killed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +25,7 @@ from pipeline.ingest.answer import Request
 from pipeline.ingest.fetch import Fetcher
 from pipeline.ingest.links import host_of
 from pipeline.ingest.parse_pool import ParsePool
-from pipeline.store import articles
+from pipeline.store import articles, stories
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 # Pages per run: the rest of a burst keeps its teaser; scoring must not wait for pages.
 RUN_PAGES = 200
+# Seconds per run: the stories of every feed wait meanwhile, and a run comes every five minutes. At the usual pause it is
+# enough for 150 pages of one host; at the longest, for five.
+RUN_S = 180.0
 # Seconds between two pages of a host where robots.txt names no crawl-delay, and the longest delay that is waited for.
 PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
@@ -44,35 +50,68 @@ class Page:
     flag: str
 
 
-def fetch_full_texts(engine: Engine, settings: Settings) -> dict[str, int]:
-    """Fetch the pages of new articles of feeds marked full_text; returns counts by flag.
+def fetch_full_texts(engine: Engine, settings: Settings) -> dict[str, int] | None:
+    """Fetch the pages of new articles of feeds marked full_text, for RUN_S at most; returns counts by flag.
 
+    None where another run is at it: it takes our pages too, and groups what waits when it is done.
     Raises ConfigurationError where the extra is not installed.
     """
     if importlib.util.find_spec("trafilatura") is None:
         raise ConfigurationError(
             "UNDERTOW_FULL_TEXT is on but trafilatura is not installed", "pip install 'undertow[fulltext]'"
         )
-    with engine.connect() as connection:
-        wanted = articles.without_full_text(connection, RUN_PAGES)
-    pages = asyncio.run(_fetch_all(wanted, settings)) if wanted else []
-    with engine.begin() as connection:
-        articles.save_full_texts(connection, [(page.article_id, page.text, page.flag) for page in pages])
-    flags = [page.flag for page in pages]
-    return {flag: flags.count(flag) for flag in sorted(set(flags))}
+    with stories.hold_pages(engine) as alone:
+        if not alone:
+            return None
+        pages = _Pages(engine)
+        with suppress(TimeoutError):
+            asyncio.run(_fetch_all(pages, settings))
+        return dict(sorted(pages.flags.items()))
 
 
-async def _fetch_all(wanted: Sequence[tuple[int, str]], settings: Settings) -> list[Page]:
-    by_host: dict[str, list[tuple[int, str]]] = {}
-    for article_id, url in wanted:
-        by_host.setdefault(host_of(url), []).append((article_id, url))
+async def _fetch_all(pages: _Pages, settings: Settings) -> None:
+    """Round after round, since other runs store articles meanwhile. Raises TimeoutError after RUN_S."""
     allowed = read_allowed(settings.fetch_allow_private)
     fetcher = Fetcher(
         timeout_s=settings.fetch_timeout_s, connections=settings.fetch_connections, allowed=allowed
     )
-    async with fetcher, ParsePool(settings.parse_processes) as pool:
-        hosts = [_Host(fetcher, pool, settings.fetch_user_agent).fetch(own) for own in by_host.values()]
-        return [page for pages in await asyncio.gather(*hosts) for page in pages]
+    async with fetcher, ParsePool(settings.parse_processes) as pool, asyncio.timeout(RUN_S):
+        while wanted := await pages.wanted():
+            hosts = [_Host(fetcher, pool, settings.fetch_user_agent, pages) for _ in wanted]
+            await asyncio.gather(*[host.fetch(own) for host, own in zip(hosts, wanted, strict=True)])
+
+
+def _by_host(wanted: Sequence[tuple[int, str]]) -> list[list[tuple[int, str]]]:
+    by_host: dict[str, list[tuple[int, str]]] = {}
+    for article_id, url in wanted:
+        by_host.setdefault(host_of(url), []).append((article_id, url))
+    return list(by_host.values())
+
+
+@dataclass(slots=True)
+class _Pages:
+    """The pages of a run: which are wanted, and what became of them. Each is saved as it comes; a kill loses what is under way."""
+
+    engine: Engine
+    flags: Counter[str] = field(default_factory=Counter)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # all hosts together use one connection
+
+    async def wanted(self) -> list[list[tuple[int, str]]]:
+        """(article_id, url) of the pages still to fetch, by host."""
+        return await asyncio.to_thread(self._wanted)
+
+    async def save(self, *pages: Page) -> None:
+        async with self.turn:
+            await asyncio.to_thread(self._save, pages)
+
+    def _wanted(self) -> list[list[tuple[int, str]]]:
+        with self.engine.connect() as connection:
+            return _by_host(articles.without_full_text(connection, RUN_PAGES - self.flags.total()))
+
+    def _save(self, pages: Sequence[Page]) -> None:
+        with self.engine.begin() as connection:
+            articles.save_full_texts(connection, [(page.article_id, page.text, page.flag) for page in pages])
+        self.flags.update(page.flag for page in pages)
 
 
 @dataclass(slots=True)
@@ -82,20 +121,20 @@ class _Host:
     fetcher: Fetcher
     pool: ParsePool
     user_agent: str
+    pages: _Pages
 
-    async def fetch(self, wanted: Sequence[tuple[int, str]]) -> list[Page]:
+    async def fetch(self, wanted: Sequence[tuple[int, str]]) -> None:
         robots = await self._robots(wanted[0][1])
         if robots is None:
-            return [Page(article_id, None, "robots_unknown") for article_id, _ in wanted]
+            await self.pages.save(*[Page(article_id, None, "robots_unknown") for article_id, _ in wanted])
+            return
         pause = min(robots.crawl_delay(self.user_agent) or PAUSE_S, LONGEST_PAUSE_S)
-        pages = []
         for article_id, url in wanted:
             if not robots.can_fetch(url, self.user_agent):
-                pages.append(Page(article_id, None, "robots_forbid"))
+                await self.pages.save(Page(article_id, None, "robots_forbid"))
                 continue
             await asyncio.sleep(pause)
-            pages.append(await self._page(article_id, url))
-        return pages
+            await self.pages.save(await self._page(article_id, url))
 
     async def _robots(self, url: str) -> Protego | None:
         """The host's rules; None where it cannot say, which means no."""

@@ -12,11 +12,15 @@ Place = tuple[int, bytes]  # (feed_id, key or alias hash)
 
 @dataclass(slots=True)
 class Judged:
-    """The items of a document by verdict; with the document's rejects they add up to its items."""
+    """The items of a document by verdict; with the document's rejects they add up to its items.
+
+    `renamed`: those of the unchanged that came under a key that was not known.
+    """
 
     new: list[tuple[bytes, Draft]] = field(default_factory=list)
     revised: list[tuple[int, Draft]] = field(default_factory=list)
     unchanged: int = 0
+    renamed: list[tuple[int, Draft]] = field(default_factory=list)
     duplicates: int = 0
     rejects: list[Rejected] = field(default_factory=list)
 
@@ -57,6 +61,8 @@ def judge_document(
             judged.revised.append((verdict.article_id, draft))
         else:
             judged.unchanged += 1
+            if verdict.article_id is not None and (feed_id, draft.item_key) not in by_key:
+                judged.renamed.append((verdict.article_id, draft))
         if verdict.article_id is not None:
             touched.add(verdict.article_id)
     return judged

@@ -31,7 +31,7 @@ _HEAD_BYTES = 64 * 1024
 _PERIODS_S = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
 _ITEM_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(?:item|entry)(?=[\s>/])", re.IGNORECASE)
-_NOT_MARKUP = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_NOT_MARKUP = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>", re.DOTALL)
 _CDATA = re.compile(rb"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _BARE_AMPERSAND = re.compile(rb"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{1,31});)")
@@ -119,7 +119,7 @@ def parse_feed(body: bytes, headers: Mapping[str, str]) -> ParsedFeed:
 
 
 def count_items(body: bytes) -> int:
-    """How many `<item>` and `<entry>` tags the document opens, comments and CDATA aside: an independent count."""
+    """How many `<item>` and `<entry>` tags the document opens, an independent count; not in comments, CDATA and instructions."""
     if body[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in body[:8]:
         body = body.replace(b"\x00", b"")
     return len(_ITEM_TAG.findall(_NOT_MARKUP.sub(b"", body)))
@@ -284,8 +284,8 @@ def read_hints(feed: Any, body: bytes) -> Hints:
 
 def _ttl_s(feed: Any) -> float | None:
     ttl = _text(feed, "ttl", 12).strip()
-    if ttl.isdigit() and int(ttl) > 0:
+    if ttl.isdecimal() and int(ttl) > 0:  # isdigit is true of `²`, too, of which int makes nothing
         return float(int(ttl) * 60)
     period = _PERIODS_S.get(_text(feed, "sy_updateperiod", 20).strip().lower())
     frequency = _text(feed, "sy_updatefrequency", 8).strip()
-    return period / max(int(frequency) if frequency.isdigit() else 1, 1) if period else None
+    return period / max(int(frequency) if frequency.isdecimal() else 1, 1) if period else None

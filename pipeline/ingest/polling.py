@@ -7,6 +7,7 @@ fail as they would without a network are settled last, when the whole run can sa
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,14 +16,22 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import ParseError
 from pipeline.ingest.addresses import read_allowed
-from pipeline.ingest.answer import Answer, Request
-from pipeline.ingest.articles import Prepared, Rejected
+from pipeline.ingest.answer import Answer, OddAnswer, Request
+from pipeline.ingest.articles import Prepared, Rejected, count_rejected
 from pipeline.ingest.fetch import Fetcher
 from pipeline.ingest.group import Grouped, group_stored, group_waiting, open_memory
 from pipeline.ingest.grouping import GroupingMemory, Waiting
 from pipeline.ingest.judge import Judged, judge_document, wanted_aliases, wanted_keys
 from pipeline.ingest.links import host_of
-from pipeline.ingest.outcome import Outcome, decide, egress_is_down, excuse, is_network_error, needs_parsing
+from pipeline.ingest.outcome import (
+    Outcome,
+    State,
+    decide,
+    egress_is_down,
+    excuse,
+    is_network_error,
+    needs_parsing,
+)
 from pipeline.ingest.parse_pool import ParsePool
 from pipeline.store import articles, feeds
 from pipeline.store.stories import any_ungrouped, merge_search
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.store.engine import Connection, Engine
 
+log = logging.getLogger(__name__)
 # Between two requests to one host, seconds: several feed hosts answer 429 to more.
 HOST_PAUSE_S = 1.0
 # Feeds per transaction at most, when they bring few items.
@@ -241,7 +251,19 @@ class Polling:
     def _outcome(
         self, polled: Polled, feed: feeds.StoredFeed, judged: dict[int, Judged], blameless: bool
     ) -> Outcome:
-        state, prepared = feed.state, polled.prepared
+        """What the poll means for its feed. What goes wrong here is that feed's error: the others of the batch are settled."""
+        try:
+            outcome = self._decide(polled, feed.state, judged)
+        except Exception as error:
+            log.exception("the answer of feed %s could not be judged", feed.state.name)
+            fault = OddAnswer(
+                f"the answer could not be judged: {type(error).__name__}: {error}", "report the feed"
+            )
+            outcome = decide(Answer(polled.answer.url, error=fault), feed.state, self.as_of)
+        return excuse(outcome, feed.state, self.as_of) if blameless else outcome
+
+    def _decide(self, polled: Polled, state: State, judged: dict[int, Judged]) -> Outcome:
+        prepared = polled.prepared
         if prepared is not None:
             found = judged[polled.feed_id]
             state = replace(
@@ -250,11 +272,10 @@ class Polling:
                 usual_body_chars=prepared.usual_body_chars or state.usual_body_chars,
                 last_new_item_at=self.as_of if found.new else state.last_new_item_at,
             )  # fmt: skip
-        outcome = decide(
+        return decide(
             polled.answer, state, self.as_of, parsed=prepared is not None, parse_error=polled.parse_error,
             new_hints=prepared.hints if prepared else None, scope=self.settings.fetch_retry_after_scope,
         )  # fmt: skip
-        return excuse(outcome, feed.state, self.as_of) if blameless else outcome
 
 
 def _request(feed: feeds.StoredFeed, user_agent: str) -> Request:
@@ -285,12 +306,14 @@ def _store_articles(
     ]
     stored, refused = articles.insert_articles(connection, new, grouped=grouped)
     _settle_refused(judged, new, stored, refused)
-    revisions = [
-        articles.Revision(article_id, draft)
-        for found in judged.values()
-        for article_id, draft in found.revised
+    revised = [
+        articles.Revision(feed_id, *again) for feed_id, found in judged.items() for again in found.revised
     ]
-    articles.revise_articles(connection, revisions, as_of)
+    articles.revise_articles(connection, revised, as_of)
+    renamed = [
+        articles.Revision(feed_id, *again) for feed_id, found in judged.items() for again in found.renamed
+    ]
+    articles.rename_articles(connection, renamed)
     rejects = [(feed_id, reject) for feed_id, found in judged.items() for reject in found.rejects]
     articles.insert_rejects(connection, rejects, as_of)
     return judged, articles.waiting(new, stored)
@@ -325,7 +348,7 @@ def _poll_row(polled: Polled, outcome: Outcome, judged: Judged | None, as_of: da
         return poll
     return replace(
         poll, seen=polled.prepared.seen, new=len(judged.new), revised=len(judged.revised), unchanged=judged.unchanged,
-        duplicate=judged.duplicates, rejected=len(judged.rejects), warnings=polled.prepared.warnings,
+        duplicate=judged.duplicates, rejected=count_rejected(judged.rejects), warnings=polled.prepared.warnings,
         bad_dates=sum(draft.date_status != "ok" for _, draft in judged.new),
     )  # fmt: skip
 

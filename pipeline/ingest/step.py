@@ -86,14 +86,15 @@ def ingest_feeds(
 ) -> IngestReport:
     """Poll the given feeds whether due or not, store what they bring, group all that waits for a story.
 
+    While another run fetches article pages, what waits is left to it: grouped now, it would miss its page.
     A feed's failure is a row, never an exception; DatabaseError and ConfigurationError are raised.
     """
     report = IngestReport(feeds=len(feed_ids))
     polling = Polling(engine, settings, as_of, report)
     if feed_ids:
         _run(polling, feed_ids)
-    if settings.full_text:
-        fulltext.fetch_full_texts(engine, settings)
+    if settings.full_text and fulltext.fetch_full_texts(engine, settings) is None:
+        return report
     with rare_collections():
         polling.group()
     grouped = polling.grouped

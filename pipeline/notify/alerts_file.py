@@ -81,11 +81,13 @@ class _Reader:
             self.wrong("write each receiver as [receivers.NAME]")
             tables = {}
         self.names = set(tables)
+        digests = tuple(self.digest(t, n) for n, t in self.numbered(document, "digests"))
+        self._repeated_digests(digests)
         routing = Routing(
             receivers={name: self.receiver(name, table) for name, table in tables.items()},
             routes=tuple(self.route(t, n) for n, t in self.numbered(document, "routes")),
             quiet_hours=tuple(self.quiet(t) for _, t in self.numbered(document, "quiet_hours")),
-            digests=tuple(self.digest(t, n) for n, t in self.numbered(document, "digests")),
+            digests=digests,
         )
         self.where = "[quiet_hours]"
         if always_quiet(routing.quiet_hours):
@@ -237,6 +239,14 @@ class _Reader:
 
     def wrong(self, what: str) -> None:
         self.mistakes.append(f"{self.where} {what}")
+
+    def _repeated_digests(self, digests: tuple[Digest, ...]) -> None:
+        """A digest is told once for its name and time: of two with one name the second would be taken for told."""
+        names = [digest.name for digest in digests]
+        for number, name in enumerate(names, 1):
+            if name in names[: number - 1]:
+                self.where = f"[[digests]] number {number}"
+                self.wrong(f"has the name of another, {name!r}; give it a name of its own")
 
     def _misspelt_sections(self, document: dict[str, Any]) -> None:
         for name in document.keys() - set(SECTIONS) - {"rule", "rules"}:

@@ -51,6 +51,11 @@ class Work:
     rescore_model_id: int | None = None
     order: Order = "newest"
 
+    @property
+    def champion_id(self) -> int | None:
+        """The champion, which alone scores from the live queue; None in a re-score."""
+        return self.model_version_id if self.rescore_model_id is None else None
+
 
 def score_waiting(
     engine: Engine,
@@ -63,7 +68,7 @@ def score_waiting(
     progress: Callable[[int], None] = lambda done: None,
 ) -> ScoreReport:
     """Scores at most `limit` stories; safe to run in any number of workers at once, and to kill at any moment."""
-    recovered = scores.recover_orphans(engine, model_version_id=work.model_version_id, as_of=clock())
+    recovered = scores.recover_orphans(engine, champion_id=work.champion_id, as_of=clock())
     with _Worker(engine, classify, work, clock, batch_stories, progress) as worker:
         worker.report.recovered = recovered
         worker.run(limit)

@@ -16,7 +16,8 @@ from pipeline.store.engine import sql
 
 @dataclass(frozen=True, slots=True)
 class StoredEpisode:
-    """An alert that goes on, or that may be reopened. `shown_at`: its last opening or rise, event `shown_event_id`."""
+    """An alert that goes on, or that may be reopened. `shown_at`: its last opening or rise, event `shown_event_id`;
+    a reopening that was told, or came before anybody was told, is one too."""
 
     id: int
     series_id: int

@@ -43,8 +43,9 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A new state of a stored article."""
+    """A stored article in another state, or under another name."""
 
+    feed_id: int
     article_id: int
     draft: Draft
 
@@ -131,25 +132,30 @@ def revise_articles(connection: Connection, revisions: Sequence[Revision], seen_
             "seen_at": seen_at,
         },
     )
+    _insert_aliases(connection, "articles_insert_aliases", _named(revisions))
+
+
+def rename_articles(connection: Connection, renamed: Sequence[Revision]) -> None:
+    """Add the names under which unchanged articles came, once for each article.
+
+    Some feeds make up all guids anew at every poll: their names would fill the table, and none comes again.
+    """
+    _insert_aliases(connection, "articles_rename", _named(renamed))
 
 
 def insert_rejects(
     connection: Connection, rejects: Iterable[tuple[int, Rejected]], seen_at: datetime
 ) -> None:
-    """Store items that could not become articles, with their feeds."""
+    """Store items that could not become articles, with their feeds, in one statement: the feeds are locked meanwhile."""
     rows = [
-        {"feed_id": feed_id, "seen_at": seen_at, "reason": reject.reason,
-         "detail": one_line(reject.detail, 300), "excerpt": one_line(reject.excerpt, 500)}
+        (feed_id, reject.reason, one_line(reject.detail, 300), one_line(reject.excerpt, 500))
         for feed_id, reject in rejects
-    ]  # fmt: skip
+    ]
     if rows:
-        connection.execute(
-            sa.text(
-                "insert into article_rejects (feed_id, seen_at, reason, detail, excerpt)"
-                " values (:feed_id, :seen_at, :reason, :detail, :excerpt)"
-            ),
-            rows,
+        columns = zip(
+            ("feed_id", "reason", "detail", "excerpt"), map(list, zip(*rows, strict=True)), strict=True
         )
+        connection.execute(sql("articles_insert_rejects"), dict(columns) | {"seen_at": seen_at})
 
 
 def without_full_text(connection: Connection, limit: int) -> list[tuple[int, str]]:
@@ -213,16 +219,30 @@ def _insert(
             sql("articles_insert"), columns | {"grouped": grouped}
         )
     }
-    aliases = [
-        (article.feed_id, alias, known.id, kind)
+    named = (
+        (article.feed_id, known.id, article.draft)
         for article in articles
         if (known := stored.get((article.feed_id, article.item_key)))
-        for kind, alias in article.draft.aliases
+    )
+    _insert_aliases(connection, "articles_insert_aliases", named)
+    return stored
+
+
+def _named(again: Iterable[Revision]) -> Iterable[tuple[int, int, Draft]]:
+    return ((revision.feed_id, revision.article_id, revision.draft) for revision in again)
+
+
+def _insert_aliases(connection: Connection, statement: str, named: Iterable[tuple[int, int, Draft]]) -> None:
+    """Store the other names of (feed_id, article_id, draft); a name that an article of the feed has stays with it."""
+    aliases = [
+        (feed_id, alias, article_id, kind)
+        for feed_id, article_id, draft in named
+        for kind, alias in draft.aliases
     ]
     if aliases:
         feed_id, alias_hash, article_id, kind = zip(*aliases, strict=True)
         connection.execute(
-            sql("articles_insert_aliases"),
+            sql(statement),
             {
                 "feed_id": numbers(feed_id),
                 "alias_hash": hashes(alias_hash),
@@ -230,7 +250,6 @@ def _insert(
                 "kind": texts(kind),
             },
         )
-    return stored
 
 
 # How the columns of an article that are no texts are written for articles_insert.sql.

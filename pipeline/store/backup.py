@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipeline.errors import ServerError
@@ -12,22 +12,41 @@ from pipeline.settings import Settings
 from pipeline.store import server
 
 KEEP = 7  # a week of nights; a dump of a million articles is some 500 MB
+# A half-made dump older than this is written by nobody: the nightly task is ended after two hours.
+ABANDONED_AFTER = timedelta(days=1)
 
 
 def back_up(settings: Settings, *, as_of: datetime, keep: int = KEEP) -> Path:
     """Dump the embedded database to UNDERTOW_HOME/backups, keep the newest `keep`. Raises ServerError.
 
-    The dump is written beside its place and moved in, so a kill leaves no half a backup under a good name.
+    The dump is written beside its place and moved in, so a kill leaves no half a backup under a good name. A failure
+    leaves none at all; what a kill left is deleted a day later, before it takes the room of the next dumps.
     """
     folder = settings.home / "backups"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"undertow-{as_of:%Y%m%dT%H%M%SZ}.dump"
+    path = _dump_of(folder, as_of)
     half_made = path.with_suffix(".part")
-    _run("pg_dump", server.database_url(settings), "--format=custom", f"--file={half_made}")
-    half_made.rename(path)
+    _forget_abandoned(folder, as_of)
+    try:
+        _run("pg_dump", server.database_url(settings), "--format=custom", f"--file={half_made}")
+        half_made.rename(path)
+    except BaseException:  # also when it is told to stop
+        half_made.unlink(missing_ok=True)
+        raise
     for old in sorted(folder.glob("undertow-*.dump"))[:-keep]:
         old.unlink()
     return path
+
+
+def _dump_of(folder: Path, moment: datetime) -> Path:
+    return folder / f"undertow-{moment:%Y%m%dT%H%M%SZ}.dump"  # names sort by time
+
+
+def _forget_abandoned(folder: Path, as_of: datetime) -> None:
+    oldest = _dump_of(folder, as_of - ABANDONED_AFTER).with_suffix(".part")
+    for half_made in folder.glob("undertow-*.part"):
+        if half_made.name < oldest.name:
+            half_made.unlink(missing_ok=True)
 
 
 def restore(settings: Settings, dump: Path) -> str:

@@ -87,10 +87,11 @@ def silences(connection: Connection, as_of: datetime) -> list[Row]:
 
 
 def lift_silence(connection: Connection, silence_id: int, *, who: str, as_of: datetime) -> bool:
-    """Ends a silence early; False if it is over already."""
+    """Ends a silence early, so that the notifier tells of its end; False if it is over already."""
     query = (
-        "update silences set cancelled_at = :as_of where id = :id and cancelled_at is null and ends_at > :as_of"
-        " returning series_kind, series_key"
+        "update silences set cancelled_at = :as_of,"
+        " ends_at = case when starts_at < :as_of then :as_of else ends_at end"
+        " where id = :id and cancelled_at is null and ends_at > :as_of returning series_kind, series_key"
     )
     row = connection.execute(sa.text(query), {"id": silence_id, "as_of": as_of}).one_or_none()
     if row is None:

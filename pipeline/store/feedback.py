@@ -46,7 +46,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`new`: it had not been said before. `queued`: articles that were put into the label queue."""
+    """`new`: it had not been said before, or took the alert anew. `queued`: articles put into the label queue."""
 
     new: bool
     queued: int
@@ -55,7 +55,8 @@ class Recorded:
 def record_feedback(connection: Connection, feedback: Feedback, as_of: datetime) -> Recorded:
     """Stores `feedback`, acknowledges the alert or queues its stories for labelling, in the caller's transaction.
 
-    Saying it again changes nothing. Raises UsageError for an alert or story that is gone.
+    Saying it again changes nothing, but for an alert that was reopened: it can be taken again. Raises UsageError for
+    an alert or story that is gone.
     """
     if feedback.kind not in KINDS:
         raise UsageError(f"{feedback.kind!r} is no kind of feedback", f"one of {', '.join(KINDS)}")
@@ -71,11 +72,12 @@ def record_feedback(connection: Connection, feedback: Feedback, as_of: datetime)
         "note": feedback.note,
         "as_of": as_of,
     }
-    if connection.execute(sql("feedback_insert"), row).rowcount == 0:
-        return Recorded(new=False, queued=0)
+    new = connection.execute(sql("feedback_insert"), row).rowcount == 1
     if feedback.kind == "acknowledge":
-        connection.execute(sql("feedback_acknowledge"), row)
-    else:
+        new |= connection.execute(sql("feedback_acknowledge"), row).rowcount == 1
+    if not new:
+        return Recorded(new=False, queued=0)
+    if feedback.kind != "acknowledge":
         connection.execute(sql("feedback_event"), row)
     connection.execute(sql("feedback_audit"), row)
     return Recorded(new=True, queued=_queue(connection, feedback, as_of))

@@ -172,9 +172,10 @@ def hold_receiver(engine: Engine, receiver: str) -> Iterator[bool]:
 
 
 def fold(connection: Connection, receiver: str, as_of: datetime) -> None:
-    """Lets the newest of several waiting events of one alert tell the older ones too.
+    """Lets the newest due event of an alert tell the older ones too that were not tried yet, due or not.
 
-    What opened and resolved inside quiet hours or an outage is then one message, not three.
+    What opened and resolved inside quiet hours or an outage is then one message, not three; what rises to critical
+    while its warning waits for the morning is told now.
     """
     connection.execute(sql("notifications_fold"), {"receiver": receiver, "as_of": as_of})
 
@@ -266,7 +267,7 @@ def receiver_health(connection: Connection, since: datetime) -> list[dict[str, A
 
 
 def ended_silences(connection: Connection, as_of: datetime) -> list[dict[str, Any]]:
-    """Silences that ran out and were not told of yet, locked; with the alerts they held back that are still open."""
+    """Silences that ran out or were lifted and were not told of yet, locked; with the alerts they held back."""
     return [dict(row._mapping) for row in connection.execute(sql("silences_ended"), {"as_of": as_of})]
 
 

@@ -38,6 +38,11 @@ class Retraining:
     def over(self) -> bool:
         return self.state in ("promoted", "refused", "skipped")
 
+    @property
+    def overtaken(self) -> bool:
+        """Another model became champion while it ran: it ended without a decision."""
+        return bool(self.data.get("overtaken"))
+
 
 def open_retraining(connection: Connection, run_key: str, champion_id: int, as_of: datetime) -> Retraining:
     """The row of `run_key`, made when it is new."""
@@ -89,8 +94,18 @@ def update_retraining(
     )
 
 
+def end_overtaken(connection: Connection, run_key: str, reason: str, as_of: datetime) -> None:
+    """Ends a run whose champion is champion no more; its labels are new to the next one."""
+    update_retraining(
+        connection, run_key, state="refused", finished_at=as_of, reasons=[reason], data={"overtaken": True}
+    )
+
+
 def trained_until(connection: Connection, before: str | None = None) -> int:
-    """Id of the newest label that a retraining (other than `before`) has used; 0 when none has."""
+    """Id of the newest label that a retraining (other than `before`) has taught some challenger; 0 when none has.
+
+    Any challenger can be made champion by hand, so that none of these is of use to judge a champion.
+    """
     query = (
         "select coalesce(max(cast(data ->> 'last_label' as bigint)), 0) from retrainings"
         " where run_key is distinct from :before and challenger_id is not null"
@@ -98,13 +113,23 @@ def trained_until(connection: Connection, before: str | None = None) -> int:
     return int(connection.execute(sa.text(query), {"before": before}).scalar_one())
 
 
+def decided_until(connection: Connection, before: str | None = None) -> int:
+    """Id of the newest label that a decided retraining (other than `before`) has used; 0 when none has.
+
+    Later ones are new.
+    """
+    query = (
+        "select coalesce(max(cast(data ->> 'last_label' as bigint)), 0) from retrainings"
+        " where state in ('promoted', 'refused', 'awaiting_approval') and data ->> 'overtaken' is null"
+        " and run_key is distinct from :before"
+    )
+    return int(connection.execute(sa.text(query), {"before": before}).scalar_one())
+
+
 def count_new_labels(connection: Connection) -> int:
     """Labels in force that no decided retraining has seen."""
-    query = (
-        "select count(*) from labels where retracted_at is null and id > (select coalesce(max(cast(data ->> 'last_label'"
-        " as bigint)), 0) from retrainings where state in ('promoted', 'refused', 'awaiting_approval'))"
-    )
-    return int(connection.execute(sa.text(query)).scalar_one())
+    query = "select count(*) from labels where retracted_at is null and id > :seen"
+    return int(connection.execute(sa.text(query), {"seen": decided_until(connection)}).scalar_one())
 
 
 def read_label_rows(connection: Connection) -> list[LabelRow]:

@@ -228,10 +228,11 @@ def known_texts(
     }
 
 
-def recover_orphans(engine: Engine, *, model_version_id: int, as_of: datetime) -> int:
+def recover_orphans(engine: Engine, *, champion_id: int | None, as_of: datetime) -> int:
     """Counts the deaths of batches whose worker is gone; sets apart the story that keeps killing. Returns batches.
 
-    A killer of the live queue is set apart for `model_version_id`, the champion.
+    A killer of the live queue is set apart for the champion. A run of another version does not know it (`champion_id`
+    None) and leaves that story where it is: nobody claims it, and the next live run sets it apart.
     """
     with engine.begin() as connection:
         orphans = connection.execute(sql("scores_orphans")).all()
@@ -241,9 +242,10 @@ def recover_orphans(engine: Engine, *, model_version_id: int, as_of: datetime) -
                 {"ids": orphan.story_ids, "queue_model_id": orphan.queue_model_id},
             )
             connection.execute(sa.text("delete from score_batches where id = :id"), {"id": orphan.id})
-        for row in connection.execute(sql("scores_take_killers"), {"deaths": DEATHS_UNTIL_APART}).all():
+        killers = {"deaths": DEATHS_UNTIL_APART, "champion_id": champion_id}
+        for row in connection.execute(sql("scores_take_killers"), killers).all():
             killer = Apart(row.story_id, "failure", f"the scorer died {row.attempts} times on it")
-            set_apart(connection, row.model_version_id or model_version_id, [killer], as_of)
+            set_apart(connection, row.model_version_id, [killer], as_of)
     return len(orphans)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,6 +59,17 @@ class NewStory:
 def lock_grouping(connection: Connection) -> None:
     """Wait for our turn; held until the transaction ends."""
     connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": GROUPING_LOCK})
+
+
+@contextmanager
+def hold_pages(engine: Engine) -> Iterator[bool]:
+    """True while this process is the only one that fetches article pages, which stories wait for; False when another is at it.
+
+    The lock ends with its transaction, also when the process dies.
+    """
+    with engine.begin() as connection:
+        got = connection.execute(sa.text("select pg_try_advisory_xact_lock(hashtextextended('pages', 0))"))
+        yield bool(got.scalar_one())
 
 
 def ungrouped(connection: Connection, limit: int) -> list[Waiting]:

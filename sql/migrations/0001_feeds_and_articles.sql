@@ -145,7 +145,7 @@ comment on column feed_fetches.new is 'Items stored as new articles.';
 comment on column feed_fetches.revised is 'Items that changed a stored article.';
 comment on column feed_fetches.unchanged is 'Items equal to a stored article.';
 comment on column feed_fetches.duplicate is 'Items that repeat another item of the same document.';
-comment on column feed_fetches.rejected is 'Items not stored; each has a row in article_rejects.';
+comment on column feed_fetches.rejected is 'Items not stored; article_rejects says why, in a row each, and one for all that the parser lost.';
 comment on column feed_fetches.bad_dates is 'New items whose date was missing or not usable.';
 comment on column feed_fetches.warnings is 'Classes of parse warnings.';
 comment on column feed_fetches.egress_down is 'True: most hosts failed at once, so no feed was blamed.';
@@ -263,7 +263,7 @@ comment on column articles.backfilled is 'True: imported, or published more than
 comment on column articles.content_hash is 'blake2b-128 of title, summary and body without volatile parts.';
 comment on column articles.revision is 'Number of the present revision, from 1.';
 comment on column articles.corrected is 'True: a later revision was marked as a correction.';
-comment on column articles.flags is 'What cleaning noticed: truncated, bidi, hidden_text, ...';
+comment on column articles.flags is 'What was noticed: truncated, bidi, hidden_text, ...; renamed: it came again unchanged, under another name.';
 comment on column articles.story_id is 'Its story; null until grouped.';
 comment on column articles.story_match is 'How it joined: first, url, title, near_copy.';
 

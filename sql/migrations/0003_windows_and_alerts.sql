@@ -206,7 +206,7 @@ comment on column alerts.last_crossed_at is 'Last tick at or above the holding t
 comment on column alerts.last_evaluated_at is 'Last tick that looked at it, UTC.';
 comment on column alerts.resolved_at is 'When it ended, UTC.';
 comment on column alerts.reopened is 'How often it was reopened silently within 12 h of resolving.';
-comment on column alerts.acknowledged_at is 'When a person took it, UTC; ends on resolve.';
+comment on column alerts.acknowledged_at is 'When a person took it, UTC; stays when it resolves, ends when it is reopened.';
 comment on column alerts.acknowledged_by is 'Who.';
 comment on column alerts.inhibited_by is 'The alert that stands for it: told before, and most of its negative stories belong to that one, or that one is market-wide.';
 comment on column alerts.silenced is 'True: a silence held back its notifications.';

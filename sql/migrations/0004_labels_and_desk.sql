@@ -89,7 +89,7 @@ comment on column retrainings.challenger_id is 'The version that it trained.';
 comment on column retrainings.label_count is 'Labels that went in.';
 comment on column retrainings.data is 'Sources, counts, licences, digests.';
 comment on column retrainings.metrics is 'Champion and challenger on the same sets.';
-comment on column retrainings.reasons is 'What the gate said, as a list of sentences.';
+comment on column retrainings.reasons is 'What the gate said, or that the champion changed meanwhile, as a list of sentences.';
 comment on column retrainings.report_path is 'HTML report.';
 
 create table drift_reports (

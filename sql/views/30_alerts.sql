@@ -38,7 +38,8 @@ select alert.id as alert_id, alert.series_id, series.kind, series.key, series.ti
        course.peak_at,
        extract(epoch from course.peak_at - alert.fired_at)::double precision / 60 as lead_minutes,
        alert.acknowledged_at, alert.acknowledged_by,
-       extract(epoch from alert.acknowledged_at - alert.fired_at)::double precision / 60 as acknowledge_minutes,
+       extract(epoch from alert.acknowledged_at - coalesce(again.reopened_at, alert.fired_at))::double precision / 60
+         as acknowledge_minutes,
        alert.peak_score, course.peak_negative, course.peak_expected, alert.told, alert.silenced, alert.reopened,
        alert.cause, alert.inhibited_by,
        coalesce(said.useful, 0) as useful, coalesce(said.noise, 0) as noise, version.version as model_version
@@ -55,6 +56,9 @@ left join lateral (
   select min(notification.sent_at) from notifications as notification
   where notification.alert_id = alert.id and notification.state = 'sent'
 ) as told (first_sent_at) on true
+left join lateral (
+  select max(event.at) from alert_events as event where event.alert_id = alert.id and event.kind = 'reopen'
+) as again (reopened_at) on true
 left join lateral (
   select count(*) filter (where feedback.kind = 'useful'), count(*) filter (where feedback.kind = 'noise')
   from feedback where feedback.alert_id = alert.id
@@ -78,9 +82,9 @@ comment on column analytics.alerts.first_sent_at is 'When the first receiver had
 comment on column analytics.alerts.notice_minutes is 'From firing to that, minutes.';
 comment on column analytics.alerts.peak_at is 'Tick of the highest score, UTC.';
 comment on column analytics.alerts.lead_minutes is 'From firing to the peak: how long before the worst people knew, minutes.';
-comment on column analytics.alerts.acknowledged_at is 'When a person took it, UTC.';
+comment on column analytics.alerts.acknowledged_at is 'When a person took it, UTC; null again when it is reopened, until it is taken again.';
 comment on column analytics.alerts.acknowledged_by is 'Who.';
-comment on column analytics.alerts.acknowledge_minutes is 'From firing to that, minutes.';
+comment on column analytics.alerts.acknowledge_minutes is 'From firing, or from the last reopening, to that, minutes.';
 comment on column analytics.alerts.peak_score is 'Highest score of the episode, decades.';
 comment on column analytics.alerts.peak_negative is 'Negative stories in the window of the peak.';
 comment on column analytics.alerts.peak_expected is 'Negative stories expected there, stories.';

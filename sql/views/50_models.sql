@@ -38,7 +38,7 @@ comment on column analytics.retrainings.champion is 'Champion when it began.';
 comment on column analytics.retrainings.challenger is 'Version that it trained.';
 comment on column analytics.retrainings.label_count is 'Labels that went in.';
 comment on column analytics.retrainings.metrics is 'Champion and challenger on the same sets, JSON.';
-comment on column analytics.retrainings.reasons is 'What the gate said, JSON list of sentences.';
+comment on column analytics.retrainings.reasons is 'What the gate said, or that the champion changed meanwhile; JSON list of sentences.';
 
 create view analytics.drift as
 select report.as_of, version.version as model_version, report.kind, report.subject, report.effect, report.detail

@@ -247,6 +247,43 @@ def test_link_shows_on_get_and_does_on_post(market: Engine, far: TestClient) -> 
     assert one(market, said, a=alert) == 1
 
 
+def test_the_page_of_a_link_says_who_has_the_alert(market: Engine, far: TestClient) -> None:
+    alert = one(market, "select min(id) from alerts where state = 'firing'")
+    address = link("acknowledge", alert)
+
+    def take() -> str:
+        return str(post(far, address, token_from=address).text)
+
+    change(
+        market, "update alerts set acknowledged_at = now(), acknowledged_by = 'ben' where id = :a", a=alert
+    )
+    assert "ben has taken this alert already." in take()
+    change(market, "update alerts set acknowledged_at = null, acknowledged_by = null where id = :a", a=alert)
+    assert "You have taken this alert." in take(), "nobody has it any more, so that asking again takes it"
+    assert one(market, "select acknowledged_by from alerts where id = :a", a=alert) == "risk-desk"
+    change(market, "update alerts set state = 'resolved' where id = :a", a=alert)
+    assert "This alert is over; you had taken it." in take()
+    change(market, "update alerts set state = 'firing' where id = :a", a=alert)
+
+
+def test_the_desk_says_who_has_the_alert(market: Engine, tmp_path: Path) -> None:
+    browser = client(market, settings(tmp_path), "labeller")
+    alert = one(market, "select max(id) from alerts where state = 'firing'")
+    free = "update alerts set acknowledged_at = null, acknowledged_by = null where id = :a"
+
+    def take() -> str:
+        done = post(browser, f"/alerts/{alert}/feedback", kind="acknowledge")
+        return str(browser.get(done.headers["location"]).text)
+
+    change(market, free, a=alert)
+    assert "You have taken this alert." in take()
+    change(market, free, a=alert)
+    assert 'aria-pressed="true">Acknowledge' not in browser.get(f"/alerts/{alert}").text
+    assert "You have taken this alert." in take()
+    change(market, "update alerts set acknowledged_by = 'ben' where id = :a", a=alert)
+    assert "ben has taken this alert already." in take()
+
+
 def test_forged_and_expired_links(market: Engine, far: TestClient) -> None:
     good = link("noise", 1)
     assert "not one of ours" in far.get(good[:-2] + "xx").text

@@ -198,12 +198,77 @@ def test_it_resolves_and_says_so_and_a_silence_holds_back(world: World, engine: 
     assert alert_of(world, "pharma")["silenced"] is True
     detect(engine, rules, as_of=NOW + timedelta(hours=40))
     ended = alert_of(world, "Acme")
-    assert (ended["state"], ended["acknowledged_by"]) == ("resolved", None)
+    assert (ended["state"], ended["acknowledged_by"]) == ("resolved", "sofia")
     assert [t for t in told(world) if t[0] == "Acme"] == [
         ("Acme", "open", "critical"),
         ("Acme", "resolve", "critical"),
     ]
     assert [t for t in told(world) if t[0] == "pharma"] == []
+
+
+def test_who_was_told_hears_of_the_end_under_a_silence(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    for _ in range(12):
+        world.story(NOW, "Acme", BAD)
+    detect(engine, rules, as_of=NOW)
+    with engine.begin() as connection:
+        alerts.silence(connection, "company", "Acme", timedelta(hours=60), "sofia", "known", NOW)
+    detect(engine, rules, as_of=NOW + timedelta(hours=40))
+    assert alert_of(world, "Acme")["state"] == "resolved"
+    assert told(world) == [("Acme", "open", "critical"), ("Acme", "resolve", "critical")]
+
+
+def test_a_reopening_is_told_where_the_alert_was_folded_before(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days(15)
+    for _ in range(8):
+        world.story(NOW, "Acme", BAD, topic="corporate_debt")
+    detect(engine, rules, as_of=NOW)
+    assert told(world) == [("Acme", "open", "critical")]
+    detect(engine, rules, as_of=NOW + timedelta(hours=32))
+    topic = "select a.* from alerts a join series s on s.id = a.series_id where s.key = 'corporate_debt'"
+    [ended] = world.rows(topic)
+    assert (ended["state"], ended["told"]) == ("resolved", False)
+    again = NOW + timedelta(hours=33)
+    for _ in range(8):  # of no company that was told of
+        world.story(again, None, BAD, topic="corporate_debt")
+    detect(engine, rules, as_of=again + timedelta(minutes=14))
+    [alert] = world.rows(topic)
+    assert (alert["id"], alert["reopened"], alert["told"]) == (ended["id"], 1, True)
+    assert [t for t in told(world) if t[0] != "Acme"] == [("corporate_debt", "open", "critical")]
+    [event] = world.rows(
+        "select e.kind, e.at, e.id from notifications n join alert_events e on e.id = n.alert_event_id"
+        " where n.alert_id = :id",
+        id=alert["id"],
+    )
+    assert event["kind"] == "reopen"  # as a replay has it
+    with engine.connect() as connection:
+        [stored] = [e for e in alerts.read_episodes(connection, again) if e.id == alert["id"]]
+    assert (stored.shown_event_id, stored.shown_at) == (event["id"], event["at"])
+    detect(engine, rules, as_of=again + timedelta(hours=40))
+    assert [t[1] for t in told(world) if t[0] == "corporate_debt"] == ["open", "resolve"]
+
+
+def test_what_was_folded_stays_so_when_both_reopen(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    for _ in range(8):
+        world.story(NOW, "Acme", BAD, topic="corporate_debt")
+    detect(engine, rules, as_of=NOW)
+    detect(engine, rules, as_of=NOW + timedelta(hours=32))
+    before = [("Acme", "open", "critical"), ("Acme", "resolve", "critical")]
+    assert told(world) == before
+    again = NOW + timedelta(hours=33)
+    for _ in range(8):
+        world.story(again, "Acme", BAD, topic="corporate_debt")
+    detect(engine, rules, as_of=again + timedelta(minutes=14))
+    assert {
+        r["key"]
+        for r in world.rows(
+            "select s.key from alerts a join series s on s.id = a.series_id where a.reopened = 1"
+        )
+    } >= {"Acme", "pharma", "corporate_debt"}
+    assert told(world) == before
 
 
 def test_the_end_tells_of_the_height_and_not_of_the_opening(

@@ -78,6 +78,12 @@ REPLIES: dict[str, Any] = {
     "json": (200, {"Content-Type": "application/feed+json"}, b'{"version":"https://jsonfeed.org/version/1.1","items":[{"id":5,"url":"https://e.com/5","title":"Json news"}]}'),
     "loop": (302, {"Location": "/loop"}, b""),
     "to-file": (302, {"Location": "file:///etc/passwd"}, b""),
+    "latin-etag": (200, {"ETag": '"caf\xe9"', "Last-Modified": "lundi, 23 f\xe9vrier"}, BODY),
+    "latin-moved": (301, {"Location": "/fl\xfcx"}, b""),
+    "late-expires": (200, {"Expires": "Fri, 31 Dec 9999 23:59:59 PST"}, BODY),
+    "odd-age": (200, {"Cache-Control": "max-age=7200", "Age": "\xb2"}, BODY),
+    "utf8-age": (200, {"Cache-Control": "max-age=7200", "Age": "\xc2\xb2"}, BODY),
+    "nul-etag": (200, {"ETag": '"a\x00b"'}, BODY),
     "to-private": (302, {"Location": "http://10.0.0.1/feed"}, b""),
 }  # fmt: skip
 
@@ -89,7 +95,8 @@ def polled(
     """Every endpoint polled at 0, 1, 30 and 31 hours."""
     with feed_server() as server:
         server.replies = {f"/{name}": reply for name, reply in REPLIES.items()} | {
-            "/moved-to": (200, {}, BODY)
+            "/moved-to": (200, {}, BODY),
+            "/fl%FCx": (200, {}, BODY),
         }
         listed = "".join(
             f'[[feeds]]\nname = "{name}"\nurl = "{server.url(f"/{name}", f"127.0.1.{n + 1}")}"\n'
@@ -135,6 +142,26 @@ def test_the_newest_validator_is_sent(polled: Any) -> None:
     assert asked(polled, "rotating", "if-none-match") == [None, '"1"', '"2"', '"3"']
     assert asked(polled, "renewing", "if-none-match") == [None, '"a"', '"ab"', '"abb"']
     assert asked(polled, "dropping", "if-modified-since")[:3] == [None, "yesterday, roughly", None]
+
+
+def test_headers_that_cannot_be_stored_are_dropped(polled: Any) -> None:
+    """One odd header once kept every feed of its batch from being stored, at every run."""
+    assert asked(polled, "latin-etag", "if-none-match") == [None] * 4
+    assert asked(polled, "latin-etag", "if-modified-since") == [None] * 4
+    assert len(rows(polled, "latin-etag")) == 2
+    assert {poll.error_class for poll in rows(polled, "nul-etag", "polls")} <= {None, "BadAnswer"}
+
+
+def test_a_redirect_in_latin_1_is_followed(polled: Any) -> None:
+    assert state(polled, "latin-moved").validators_url.endswith("/fl%FCx")
+    assert len(rows(polled, "latin-moved")) == 2
+
+
+@pytest.mark.parametrize("name", ["late-expires", "odd-age", "utf8-age"])
+def test_times_that_cannot_be_read_say_nothing(polled: Any, name: str) -> None:
+    found = state(polled, name)
+    assert (found.status, len(rows(polled, name))) == ("ok", 2)
+    assert found.hints.max_age_s == (None if name == "late-expires" else 7_200)
 
 
 def test_equal_bodies_are_not_parsed_again(polled: Any) -> None:

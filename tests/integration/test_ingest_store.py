@@ -14,7 +14,7 @@ from ingest_server import FeedServer, feed_server, item, rss
 from sqlalchemy.engine import Engine
 
 from pipeline.errors import InputFileError
-from pipeline.ingest import group, step
+from pipeline.ingest import group, polling, step
 from pipeline.ingest.articles import Draft
 from pipeline.settings import Settings
 from pipeline.store import articles, feeds
@@ -383,3 +383,73 @@ def test_copies_in_one_run_meet_whatever_batch_they_are_in(
     assert query(engine, "select count(*) from articles where story_id is null or story_match is null") == [
         (0,)
     ]
+
+
+def test_an_answer_that_cannot_be_judged_costs_its_own_feed_only(
+    engine: Engine, wire: FeedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd, other = (add(engine, wire, name, rss(item(name))) for name in ("odd", "other"))
+    judge = polling.decide
+
+    def stumble(answer: Any, state: Any, *rest: Any, **more: Any) -> Any:
+        if state.name == "odd" and not answer.error:
+            raise OverflowError("date value out of range")
+        return judge(answer, state, *rest, **more)
+
+    monkeypatch.setattr(polling, "decide", stumble)
+    report = poll(engine, odd, other)
+    assert (report.ok, report.error, report.new) == (1, 1, 2)
+    states = query(engine, "select error_class, error_message, next_due_at from feed_states order by feed_id")
+    assert [row.error_class for row in states] == ["OddAnswer", None]
+    assert "OverflowError: date value out of range" in states[0].error_message
+    assert all(row.next_due_at > NOW for row in states)
+    assert "Traceback" in caplog.text
+    monkeypatch.undo()
+    report = poll(engine, odd, hours=1)
+    assert (report.ok, report.unchanged, report.new) == (1, 1, 0)
+
+
+def test_a_document_that_shows_many_lost_items_writes_one_reject(engine: Engine, wire: FeedServer) -> None:
+    body = json.dumps({"items": [1] * 100_000 + [{"id": "1", "title": "The only item"}, {}]})
+    feed = add(engine, wire, "lossy", body.encode())
+    report = poll(engine, feed)
+    assert (report.seen, report.new, report.rejected) == (100_002, 1, 100_001)
+    rejects = query(engine, "select reason, detail from article_rejects order by reason")
+    assert [row.reason for row in rejects] == ["empty", "lost_by_parser"]
+    assert "100000" in rejects[1].detail
+    assert query(engine, "select seen, rejected from feed_fetches") == [(100_002, 100_001)]
+
+
+def named_item(
+    guid: str, link: str, title: str, text: str = "The mayor said the harbour had cost her."
+) -> str:
+    return (
+        f"<item><guid isPermaLink='false'>{guid}</guid><link>https://example.com/{link}</link><title>{title}</title>"
+        f"<description>{text}</description></item>"
+    )
+
+
+@pytest.mark.parametrize("edit", ["", " So it did."])
+def test_an_article_that_changes_one_name_after_the_other_stays_one(
+    engine: Engine, wire: FeedServer, edit: str
+) -> None:
+    title = "Mayor of Hull resigns after the harbour budget fails"
+    text = "The mayor said the harbour had cost her."
+    feed = add(engine, wire, "renamed", rss(named_item("first", "a", title, text)))
+    assert poll(engine, feed).new == 1
+    wire.replies["/renamed"] = (200, {}, rss(named_item("second", "a", title, text + edit)))
+    assert poll(engine, feed, hours=1).new == 0
+    wire.replies["/renamed"] = (200, {}, rss(named_item("second", "b", f"{title} in council", text + edit)))
+    report = poll(engine, feed, hours=2)
+    assert (report.new, report.revised) == (0, 1)
+    assert query(engine, "select count(*) from articles") == [(1,)]
+
+
+def test_guids_made_up_at_every_poll_do_not_fill_the_table(engine: Engine, wire: FeedServer) -> None:
+    title = "Mayor of Hull resigns after the harbour budget fails"
+    feed = add(engine, wire, "random", rss(named_item("guid-0", "a", title)))
+    for n in range(5):
+        wire.replies["/random"] = (200, {}, rss(named_item(f"guid-{n}", "a", title)))
+        poll(engine, feed, hours=n)
+    assert query(engine, "select count(*) from articles") == [(1,)]
+    assert query(engine, "select count(*) from article_aliases where kind = 'guid'") == [(2,)]

@@ -16,7 +16,7 @@ from notify_world import START, World, later, make_world, payload
 from sqlalchemy.engine import Engine
 
 from pipeline.notify import step
-from pipeline.store import notifications
+from pipeline.store import desk_alerts, notifications
 
 MAIL_AND_SLACK = """
 [receivers.mail]
@@ -344,6 +344,32 @@ def test_what_opened_and_resolved_in_quiet_hours_is_one_message_in_the_morning(
     assert len(world.rows("id")) == 6
 
 
+def test_a_rise_to_critical_does_not_wait_for_its_warning_to_be_told_in_the_morning(
+    engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink
+) -> None:
+    quiet = (START - timedelta(minutes=1)).strftime("%H:%M"), (START + timedelta(hours=9)).strftime("%H:%M")
+    world = make_world(
+        engine, tmp_path, MAIL_AND_SLACK + f'\n[quiet_hours]\nhours = "{quiet[0]}-{quiet[1]}"\n',
+        smtp_host="127.0.0.1", smtp_port=mail.port, slack_bot_token="xoxb-test", slack_api_url=slack.api_url,
+    )  # fmt: skip
+    alert = world.raise_alert(severity="warning")
+    world.tell(alert, severity="warning", evidence={**payload(), "severity": "warning"})
+    assert counts(world.notify(later(hours=2))) == {}
+    world.tell(alert, "rise", at=later(hours=3))
+    world.tell(alert, "resolve", at=later(hours=5))  # never urgent: it waits
+    assert counts(world.notify(later(hours=5))) == {"sent": 2}
+    assert counts(world.notify(later(hours=8))) == {}
+    assert counts(world.notify(later(hours=9, minutes=1))) == {"sent": 2}
+
+    assert [s.split(" · ")[0] for s in mail.subjects()] == ["Now critical", "Resolved"]
+    rise, resolve = mail.mails
+    assert (rise["In-Reply-To"], resolve["References"]) == (None, rise["Message-ID"])
+    root, reply = slack.messages
+    assert reply["thread_ts"] == root["ts"]
+    assert {row[0] for row in world.rows("state")} == {"sent"}
+    assert len(world.rows("id")) == 6
+
+
 # ---- webhook, Apprise, secrets
 
 
@@ -492,6 +518,30 @@ def test_a_silence_says_that_it_ended_and_what_it_held_back(world: World, mail: 
     text = mail.mails[0].get_body(("plain",)).get_content()
     assert "The silence over Nordbank has ended" in text
     assert "Set by m.keller: results day. It lasted 2 h." in text
+    assert "Nordbank: critical, still open, since" in text
+
+
+def test_a_lifted_silence_says_so_once(world: World, mail: MailSink) -> None:
+    alert = world.raise_alert(at=START + timedelta(minutes=10))
+    world.run("update alerts set silenced = true where id = :id", id=alert)
+    silence = (
+        "insert into silences (series_kind, series_key, starts_at, ends_at, created_by, reason, created_at,"
+        " cancelled_at) values ('company', 'Nordbank', :a, :b, 'm.keller', '', :a, :lifted) returning id"
+    )
+    [(mine,)] = world.run(silence, a=START, b=later(hours=48), lifted=None)
+    [(to_come,)] = world.run(silence, a=later(hours=5), b=later(hours=6), lifted=None)
+    world.run(silence, a=START, b=later(hours=3), lifted=later(minutes=5))  # as a silence was lifted before
+    assert counts(world.notify(later(hours=1))) == {}
+    with world.engine.begin() as connection:
+        for silence_id in (mine, to_come):
+            assert desk_alerts.lift_silence(connection, silence_id, who="sofia", as_of=later(hours=2))
+        assert not desk_alerts.lift_silence(connection, mine, who="sofia", as_of=later(hours=3))
+        assert desk_alerts.silences(connection, later(hours=2)) == []
+    assert counts(world.notify(later(hours=2))) == {"written": 2, "sent": 2}
+    assert counts(world.notify(later(hours=50))) == {}
+    text = mail.mails[0].get_body(("plain",)).get_content()
+    assert "It lasted 2 h." in text
+    assert "It held back 1 alert." in text
     assert "Nordbank: critical, still open, since" in text
 
 

@@ -114,6 +114,15 @@ def test_receivers_check_finds_what_is_missing(world: World, monkeypatch: pytest
         assert mail.subjects() == ["Test message from Undertow"]
 
 
+def test_receivers_check_looks_at_every_kind_of_series(world: World, tmp_path: Path) -> None:
+    route = '[[routes]]\nseries = ["all", "topic", "company"]\nreceivers = ["mail"]\n'
+    (tmp_path / "alerts.toml").write_text(ALERTS.split("[receivers.floor]")[0] + route)
+    said = undertow("receivers", "check")
+    assert said.exit_code == 1
+    assert "nobody is told of critical sector alerts" in said.stdout
+    assert "company alerts" not in said.stdout
+
+
 def test_a_test_alert_goes_out_before_anything_was_fetched_or_scored(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

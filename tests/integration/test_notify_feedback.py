@@ -16,6 +16,7 @@ from pipeline.notify.links import read_token
 from pipeline.notify.message import alert_message
 from pipeline.notify.view import Envelope
 from pipeline.store import notifications
+from pipeline.store.alerts import update_alert
 from pipeline.store.feedback import Feedback, Recorded, feedback_by_rule, feedback_of_alert, record_feedback
 
 ALERTS = """
@@ -88,7 +89,7 @@ def test_the_same_thing_counts_once_for_a_person(world: World) -> None:
     ]
 
 
-def test_the_first_to_acknowledge_has_it_until_it_resolves(world: World) -> None:
+def test_the_first_to_acknowledge_has_it(world: World) -> None:
     alert = alert_with(world, [])
     say(world, alert, "acknowledge", by="m.keller")
     say(world, alert, "acknowledge", by="somebody else")
@@ -98,6 +99,42 @@ def test_the_first_to_acknowledge_has_it_until_it_resolves(world: World) -> None
     world.run("update alerts set state = 'resolved' where id = :id", id=over)
     say(world, over, "acknowledge")
     assert world.run("select acknowledged_by from alerts where id = :id", id=over) == [(None,)]
+
+
+def test_a_reopened_alert_is_taken_again_by_the_same_person(world: World) -> None:
+    alert = alert_with(world, [])
+    episode = {
+        "severity": "critical", "fired_at": START, "last_crossed_at": START, "peak": 8.0, "resolved_at": None, "reopened": 0,
+    }  # fmt: skip
+
+    def becomes(state: str, **more: Any) -> list[tuple[Any, ...]]:
+        """Who has it after detect wrote the alert's row."""
+        memory = {**episode, "state": state, **more}
+        with world.engine.begin() as connection:
+            update_alert(connection, alert, json.loads(json.dumps(memory, default=str)), START)
+        return list(world.run("select acknowledged_by from alerts"))
+
+    assert say(world, alert, "acknowledge", by="m.keller").new
+    assert not say(world, alert, "acknowledge", by="m.keller").new
+    assert becomes("held") == [("m.keller",)]
+    assert becomes("resolved", resolved_at=START) == [("m.keller",)]
+    with world.engine.connect() as connection:
+        assert feedback_by_rule(connection)[0]["acknowledged"] == 1
+    assert world.run("select acknowledged_by, acknowledge_minutes from analytics.alerts") == [("m.keller", 0)]
+    assert becomes("firing", reopened=1) == [(None,)]
+    assert say(world, alert, "acknowledge", by="m.keller").new
+    assert becomes("firing", reopened=1) == [("m.keller",)]
+    assert world.run("select count(*) from feedback where kind = 'acknowledge'") == [(1,)]
+    assert world.run("select actor from alert_events where kind = 'acknowledge'") == [("m.keller",)] * 2
+    assert world.run("select count(*) from audit_log") == [(2,)]
+
+
+def test_minutes_to_taking_a_reopened_alert_begin_when_it_reopened(world: World) -> None:
+    alert = alert_with(world, [])
+    world.tell(alert, "reopen", at=later(minutes=-5), deliveries=[])
+    world.run("update alerts set fired_at = :at", at=later(hours=-9))
+    say(world, alert, "acknowledge")
+    assert world.run("select acknowledge_minutes from analytics.alerts") == [(5,)]
 
 
 def test_a_story_that_is_pointed_at_is_labelled_first(world: World) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,24 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(undertow: Undertow, home
     restored = undertow("db", "restore", dump, HOME=home)
     assert "undertow_before_" in restored.stdout
     assert "kept" in undertow("sql", "select host from host_states", HOME=home).stdout
+
+
+def test_a_backup_that_fails_leaves_no_half_a_dump_and_old_ones_go(undertow: Undertow, home: str) -> None:
+    folder = Path(home) / "backups"
+    folder.mkdir(exist_ok=True)
+    killed = folder / "undertow-20260101T021500Z.part"
+    another = folder / f"undertow-{datetime.now(UTC) - timedelta(hours=1):%Y%m%dT%H%M%SZ}.part"
+    for half_made in (killed, another):
+        half_made.write_bytes(b"PGDMP")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, before[1]))  # for pg_dump, as good as a full disk
+    try:
+        done = undertow("db", "backup", HOME=home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (done.returncode, "pg_dump failed" in done.stderr) == (1, True)
+    assert list(folder.glob("*.part")) == [another]
+    another.unlink()
 
 
 def test_the_doctor_says_how_to_mend(undertow: Undertow, home: str) -> None:

@@ -13,7 +13,7 @@ from newsroom import NOW
 
 from pipeline import promotion, retrain
 from pipeline.errors import UsageError
-from pipeline.store import models
+from pipeline.store import desk_models, models
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -153,3 +153,52 @@ def test_a_comparison_with_another_champion_promotes_nothing(line, champion):
     with pytest.raises(UsageError, match="the champion changed"):
         retrain.promote(line, "r1", as_of=NOW)
     assert champion_of(line) == "by-hand"
+
+
+def test_an_overtaken_run_is_over_and_the_next_one_learns_from_its_labels(line, champion):
+    give_labels(line)
+    for step in (retrain.prepare, retrain.train, retrain.evaluate, retrain.gate):
+        step(line, "r1", as_of=NOW)
+    first = champion_of(line)
+    with line.engine.begin() as connection:
+        models.register_model(connection, version="by-hand", path=str(champion), manifest={}, as_of=NOW)
+        models.point_alias(connection, "by-hand", by="anna", reason="by hand", as_of=NOW)
+    with pytest.raises(UsageError, match="the champion changed"):
+        retrain.retrain(line, as_of=NOW)
+    row = row_of(line)
+    assert (row.state, row.finished_at) == ("refused", NOW)
+    assert row.reasons == ["the champion changed since run r1 began"]
+    assert [r["reasons"] for r in _page_of_models(line)] == [row.reasons]
+
+    with line.engine.begin() as connection:
+        models.point_alias(connection, first, by="anna", reason="back again", as_of=NOW)
+    for step in (retrain.gate, retrain.evaluate, retrain.after_promotion):  # what a cleared DAG run does
+        step(line, "r1", as_of=NOW)
+    with pytest.raises(UsageError, match="the champion changed"):
+        retrain.promote(line, "r1", as_of=NOW)
+    assert row_of(line) == row
+
+    frozen = one(line, "select count(*) from frozen_articles")
+    assert retrain.enough(line)["new_labels"] == 240
+    again = retrain.retrain(line, as_of=NOW + timedelta(hours=1))
+    assert again["run_key"] != "r1"
+    assert again["state"] == "promoted", again["gate"]
+    assert again["prepare"]["new"] == row.data["new"]
+    assert one(line, "select count(*) from frozen_articles") == frozen, "what r1 was taught judges nobody"
+    assert retrain.enough(line)["new_labels"] == 0
+
+
+def _page_of_models(line):
+    with line.engine.connect() as connection:
+        return desk_models.retrainings(connection)
+
+
+def test_a_challenger_that_was_promoted_by_hand_has_what_its_run_wanted(line):
+    give_labels(line)
+    for step in (retrain.prepare, retrain.train, retrain.evaluate, retrain.gate):
+        step(line, "r1", as_of=NOW)
+    version = one(line, "select version from model_versions where id = :id", id=row_of(line).challenger_id)
+    promotion.promote(line, version, by="anna", reason="it passed", as_of=NOW)
+    assert retrain.retrain(line, as_of=NOW)["promote"] == {"champion": version, "already": True}
+    assert row_of(line).state == "promoted"
+    assert one(line, "select count(*) from model_alias_events") == 2

@@ -236,12 +236,27 @@ def test_a_death_in_the_live_queue_says_nothing_of_the_rescore_queue(engine):
         scores.enqueue_rescore(connection, other, NOW - timedelta(days=1))
     with pytest.raises(MemoryError):
         run(engine, model, Deadly())
-    scores.recover_orphans(engine, model_version_id=model, as_of=NOW)
+    scores.recover_orphans(engine, champion_id=model, as_of=NOW)
     with engine.connect() as connection:
         rows = connection.execute(
             sa.text("select model_version_id, attempts from score_queue order by 1")
         ).all()
     assert [tuple(row) for row in rows] == [(other, 0), (None, 1)]
+
+
+def test_a_killer_of_the_live_queue_is_set_apart_for_the_champion_whoever_counts_its_last_death(engine):
+    champion, other = add_model(engine), add_model(engine, "v2")
+    add_stories(engine, ["killer"])
+    for _ in range(scores.DEATHS_UNTIL_APART):
+        with pytest.raises(MemoryError):
+            run(engine, champion, Deadly())
+    assert run(engine, other, rescore_model_id=other).recovered == 1
+    assert (count(engine, "score_queue"), count(engine, "unscored_stories")) == (1, 0)
+    assert run(engine, champion, Deadly()).recovered == 0
+    with engine.connect() as connection:
+        apart = connection.execute(sa.text("select model_version_id, detail from unscored_stories")).all()
+    assert [tuple(row) for row in apart] == [(champion, "the scorer died 4 times on it")]
+    assert count(engine, "score_queue") == 0
 
 
 @pytest.mark.parametrize("queue_model_id", [None, 1])

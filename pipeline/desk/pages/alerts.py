@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query
 from fastapi.responses import JSONResponse, Response
 
 from pipeline.desk.context import Ask, BigId, Plain, SmallId, checks_form, needs
+from pipeline.desk.words import who_has_it
 from pipeline.notify.card import read_card
 from pipeline.store import desk_alerts, desk_series
 from pipeline.store.alerts import silence
@@ -59,6 +60,7 @@ def alert(ask: Ask, alert_id: BigId) -> Response:
             s for s in desk_alerts.silences(connection, ask.as_of) if s["series_id"] == found["series_id"]
         ]
     said = {row["kind"] for row in found["feedback"] if row["given_by"] == ask.visitor.name}
+    said.discard("acknowledge")  # its button is there only while nobody has the alert
     return ask.page(
         "alert.html",
         alert=found,
@@ -120,8 +122,12 @@ def give_feedback(
         said = record_feedback(
             connection, Feedback(alert_id, kind, ask.visitor.name, "desk", note=note[:500]), ask.as_of
         )
-    words = {"acknowledge": "You have taken this alert."}.get(kind, "Noted, thank you.")
-    return ask.go(f"/alerts/{alert_id}", words if said.new else "You had said so already.")
+        found = desk_alerts.alert(connection, alert_id)
+    if kind == "acknowledge" and found is not None:
+        words = who_has_it(found["state"], found["acknowledged_by"], ask.visitor.name)
+    else:
+        words = "Noted, thank you." if said.new else "You had said so already."
+    return ask.go(f"/alerts/{alert_id}", words)
 
 
 @router.post("/alerts/{alert_id}/silence", dependencies=OPERATES)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
 from pipeline.desk.context import Ask, Asked, Plain, checks_form
+from pipeline.desk.words import who_has_it
 from pipeline.errors import UsageError
 from pipeline.notify.card import read_card
 from pipeline.notify.links import Invitation, read_token
@@ -58,8 +59,9 @@ def _page(ask: Asked, token: str, invitation: Invitation, done: str | None = Non
     if alert is None:
         raise UsageError("the alert of this link is gone", "look at the alerts on the desk")
     card = read_card(alert["evidence"])
+    taken = who_has_it(alert["state"], alert["acknowledged_by"], invitation.receiver)
     story = next((s for s in card.stories if s.story_id == invitation.story_id), None)
     return ask.page(
         "feedback.html", token=token, invitation=invitation, alert=alert, card=card, story=story,
-        done=done, problem=None, asks=ASKS,
+        done=done, taken=taken, problem=None, asks=ASKS,
     )  # fmt: skip

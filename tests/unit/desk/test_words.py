@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.desk.exports import cell, csv_lines
-from pipeline.desk.words import ago, duration, index, marked, number, percent, probability
+from pipeline.desk.words import ago, duration, index, marked, number, percent, probability, who_has_it
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -65,3 +65,18 @@ def test_formulas_become_text(text: str) -> None:
 def test_numbers_stay_numbers() -> None:
     lines = "".join(csv_lines(["a", "b", "c"], [[(-1.5, NOON, ["x", "y"])]]))
     assert lines == "a,b,c\r\n-1.5,2026-03-10T12:00:00+00:00,x; y\r\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "taken_by", "expected"),
+    [
+        ("firing", "anna", "You have taken this alert."),
+        ("held", "ben", "ben has taken this alert already."),
+        ("firing", None, "Nobody has taken this alert yet."),
+        ("resolved", "anna", "This alert is over; you had taken it."),
+        ("resolved", "ben", "This alert is over; ben had taken it."),
+        ("resolved", None, "This alert is over; nobody needs to take it."),
+    ],
+)
+def test_who_has_an_alert_is_who_took_it(state: str, taken_by: str | None, expected: str) -> None:
+    assert who_has_it(state, taken_by, "anna") == expected

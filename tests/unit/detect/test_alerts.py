@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.detect.alerts import Circumstances, Observation, advance, from_memory, may_tell, to_memory
+from pipeline.detect.alerts import (
+    Change,
+    Circumstances,
+    Episode,
+    Observation,
+    advance,
+    as_opening,
+    from_memory,
+    may_tell,
+    to_memory,
+)
 from pipeline.detect.counts import TICK
 from pipeline.detect.rules import Rule
 
@@ -70,6 +80,30 @@ def test_back_within_the_reopening_time_it_is_silent_until_it_rises() -> None:
         (6, "rise"),
         (10, "resolve"),
     ]
+
+
+def resolved_then(score: float) -> tuple[Episode, tuple[Change, ...]]:
+    """What the tick after its end makes of an alert."""
+    episode: Episode | None = None
+    changes: tuple[Change, ...] = ()
+    for n, seen in enumerate([3.5, 3.5, 0, 0, 0, 0, score]):
+        episode, changes = advance(episode, Observation(START + TICK * n, seen, enough=True), RULE)
+    assert episode is not None
+    return episode, changes
+
+
+def test_a_reopening_is_told_like_an_opening_where_nobody_was_told_before() -> None:
+    silent, unsaid = resolved_then(3.5)
+    assert (silent.silent, unsaid) == (True, (Change("reopen", "warning"),))
+    episode, changes = as_opening(silent, unsaid)
+    assert (episode, changes) == (replace(silent, silent=False), (Change("reopen", "warning", tell=True),))
+    _, ended = advance(
+        episode, Observation(START + TICK * 10, 0.0, enough=True), replace(RULE, hold_hours=0.25)
+    )
+    assert ended == (Change("resolve", "warning", tell=True),)
+    rises = resolved_then(6.0)  # told by the rise, once
+    assert [(c.kind, c.tell) for c in as_opening(*rises)[1]] == [("reopen", False), ("rise", True)]
+    assert as_opening(*rises) == rises
 
 
 def test_after_the_reopening_time_it_is_another_alert() -> None:

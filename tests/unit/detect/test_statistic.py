@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -218,6 +218,32 @@ def test_walking_series_by_series_is_following_tick_by_tick(seed: int) -> None:
     assert {"resolve", "held", "reopen"} <= {change.kind for _, _, change in said}
     assert evaluated.findings.no_data.any()
     assert said == [(m.tick, m.series, m.change) for m in walk(evaluated)]
+
+
+def test_a_rule_that_is_switched_off_lets_its_alerts_run_out() -> None:
+    evaluated = evaluate_counts(
+        counts(seed=3), everyone([Rule(warning=1.5, critical=3.0)] * 6), count_only=False
+    )
+    on = evaluated.crowd
+    off = replace(on, rules=tuple(replace(rule, enabled=False) for rule in on.rules))
+    seen_open = 0
+    for at in range(900, evaluated.counts.ticks - 200, 300):
+        episodes: dict[int, Episode] = {}
+        for tick in range(at):
+            moved = follow(evaluated.findings, on, episodes, evaluated.tick_at(tick), tick)
+            episodes |= {i: episode for i, (episode, _) in moved.items()}
+        begun = {i for i, episode in episodes.items() if episode.open}
+        seen_open += len(begun)
+        said = []
+        for tick in range(at, at + 200):
+            moved = follow(evaluated.findings, off, episodes, evaluated.tick_at(tick), tick)
+            episodes |= {i: episode for i, (episode, _) in moved.items()}
+            said += [(i, change.kind) for i, (_, changes) in moved.items() for change in changes]
+        assert {kind for _, kind in said} <= {"held", "resolve", "drop"}
+        assert {i for i, kind in said if kind != "held"} == begun
+        assert not any(episode.open for episode in episodes.values())
+    assert seen_open >= 3
+    assert walk(evaluated, off) == []
 
 
 def test_the_future_cannot_change_the_past() -> None:

@@ -130,6 +130,12 @@ def test_the_conservation_law_begins_here() -> None:
     assert result.rejects[0].reason == "empty"
 
 
+def test_lost_items_share_one_reject() -> None:
+    result = prepare(ParsedFeed(items=(ParsedItem(title="News"),), lost=300_000), FeedOptions(), "", NOW)
+    assert (len(result.rejects), result.rejected, result.seen) == (1, 300_000, 300_001)
+    assert "300000" in result.rejects[0].detail
+
+
 def test_licence_keeps_titles_and_links_only() -> None:
     (draft,) = prepared(
         ParsedItem("1", "https://e.com/1", "Title", "Summary", "Body"), may_store_body=False

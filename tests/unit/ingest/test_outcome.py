@@ -166,6 +166,9 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
         ({"cache-control": "max-age=0"}, None),
         ({"expires": "Mon, 23 Nov 2026 13:00:00 GMT"}, 3_600),
         ({"expires": "0"}, None),
+        ({"expires": "Fri, 31 Dec 9999 23:59:59 PST"}, None),
+        ({"cache-control": "max-age=600", "age": "²"}, 600),
+        ({"cache-control": "max-age=600", "age": "1" * 5_000}, 600),
     ],
 )
 def test_max_age(headers: dict[str, str], seconds: float | None) -> None:

@@ -82,6 +82,11 @@ def test_hints() -> None:
     assert feed.hints.skip_days == {"sunday"}
 
 
+def test_a_ttl_that_is_no_number_costs_no_items() -> None:
+    feed = parse_feed(rss("<item><title>x</title></item>", "<ttl>²</ttl>"), {})
+    assert (len(feed.items), feed.hints.ttl_s) == (1, None)
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -123,6 +128,7 @@ def test_the_independent_count() -> None:
         == 2
     )
     assert count_items("<entry/>".encode("utf-16")) == 1
+    assert count_items(b"<?note <item > <item > ?><item/>") == 1
 
 
 def test_entities_stay_unread() -> None:

@@ -82,6 +82,34 @@ def test_a_bad_row_is_named(tmp_path, line, words):
         read_source(source(tmp_path / "a.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("latin.csv", "text,sentiment\nSociété Générale monte,positive\n".encode("latin-1")),
+        ("latin.jsonl", '{"text": "Société Générale"}\n'.encode("latin-1")),
+        ("endless.csv", b'text\n"' + b"a" * 200_000 + b'"\n'),
+        ("cut.parquet", b"PAR1 and no more"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=name):
+        read_source(source(tmp_path / name))
+
+
+@pytest.mark.parametrize("companies", ['"Acme"', "3", '[{"label": "positive"}]', "[3]"])
+def test_companies_of_another_shape_name_their_row(tmp_path, companies):
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "Acme rises", "companies": {companies}}}\n')
+    with pytest.raises(DataError, match=r"row 1.*companies are an object"):
+        read_source(source(tmp_path / "a.jsonl"))
+
+
+def test_companies_may_be_names_alone(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "Acme rises", "companies": ["Acme"]}\n')
+    (example,) = read_source(source(tmp_path / "a.jsonl"))
+    assert [(c.name, c.sentiment) for c in example.companies] == [("Acme", None)]
+
+
 def test_an_unknown_topic_is_refused(tmp_path):
     with pytest.raises(DataError, match="weather"):
         make_example({"text": "x", "topics": ["weather"]}, source(tmp_path))

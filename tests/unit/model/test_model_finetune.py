@@ -65,14 +65,15 @@ def test_a_checkpoint_cut_by_a_kill_is_passed_over(tiny_config, tiny_source, tmp
     config = dataclasses.replace(tiny_config, epochs=2)
     work = tmp_path / "w"
     whole = finetune(config, [tiny_source], tmp_path / "a", created_at=AT, device="cpu", work=work)
+    run = (work / "settings.txt").read_text()
     first, last = sorted(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
     state = last / "trainer_state.json"
     state.write_bytes(state.read_bytes()[:100])
     (work / "checkpoint-9999").mkdir()
-    assert open_work(work, repr(config)) == str(first)
+    assert open_work(work, run) == str(first)
     again = finetune(config, [tiny_source], tmp_path / "b", created_at=AT, device="cpu", work=work)
     assert again.metrics == pytest.approx(whole.metrics, abs=1e-6)
-    assert open_work(work, repr(config)) == str(last)
+    assert open_work(work, run) == str(last)
 
 
 def _stop_after_first_epoch():
@@ -83,6 +84,16 @@ def _stop_after_first_epoch():
             control.should_training_stop = True
 
     return Stop()
+
+
+def test_checkpoints_of_other_data_are_refused(tiny_config, tmp_path):
+    """Labels that came in meanwhile would hardly be learnt, and the ledger would say they were."""
+    config = dataclasses.replace(tiny_config, epochs=1)
+    source = Source("labels", write_rows(tmp_path / "labels.jsonl", make_rows(30)), "internal")
+    finetune(config, [source], tmp_path / "m", created_at=AT, device="cpu", work=tmp_path / "w")
+    write_rows(tmp_path / "labels.jsonl", make_rows(40))
+    with pytest.raises(TrainingError, match="other settings or data"):
+        finetune(config, [source], tmp_path / "n", created_at=AT, device="cpu", work=tmp_path / "w")
 
 
 def test_checkpoints_of_other_settings_are_refused(tiny_config, tiny_source, tmp_path):

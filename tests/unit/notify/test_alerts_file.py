@@ -142,6 +142,14 @@ def test_all_mistakes_at_once_each_with_its_place() -> None:
         ("routes = 'x'", "write it as tables"),
         ("[receivers", "it is not TOML"),
         ("[[routes]]\nhours = '25:00-26:00'\nreceivers=[]", "not a time of day"),
+        (
+            "[[digests]]\n[[digests]]",
+            "number 2 has the name of another, 'every day'; give it a name of its own",
+        ),
+        (
+            "[[digests]]\nname = 'a'\n[[digests]]\nevery = 'week'\nname = 'a'",
+            "number 2 has the name of another, 'a'",
+        ),
     ],
 )
 def test_odd_files(text: str, mistake: str) -> None:
@@ -157,3 +165,12 @@ def test_weekdays_may_run_over_sunday() -> None:
 def test_no_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="UNDERTOW_ALERTS_FILE"):
         load_routing(tmp_path / "alerts.toml")
+
+
+def test_digests_of_different_names_are_no_mistake() -> None:
+    receivers = "receivers = ['a']\n"
+    text = (
+        "[receivers.a]\nkind = 'email'\nto = 'a@b.example'\n"
+        f"[[digests]]\n{receivers}[[digests]]\nevery = 'week'\n{receivers}[[digests]]\nname = 'evening'\n{receivers}"
+    )
+    assert [digest.name for digest in parse_routing(text).digests] == ["every day", "every week", "evening"]
