@@ -167,7 +167,7 @@ def _companies(text: str, companies: Any, values: Mapping[str, str | None]) -> I
     if isinstance(companies, Mapping):
         companies = [{"name": name, "sentiment": label} for name, label in companies.items()]
     for given in companies:
-        company = {"name": given} if isinstance(given, str) else given
+        company: Mapping[str, Any] = {"name": given} if isinstance(given, str) else given
         spans = tuple((int(a), int(b)) for a, b in company.get("spans") or ()) or find_spans(
             text, company["name"]
         )

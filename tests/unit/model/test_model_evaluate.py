@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
+import pyarrow.parquet
 import pytest
 from model_rows import make_rows, write_rows
 
@@ -141,3 +143,12 @@ def test_a_csv_of_texts_is_judged_too(classifier, tmp_path):
     assert (counts.judged, counts.failed) == (1, 1)
     with pytest.raises(DataError, match="no file"):
         predict_file(classifier, tmp_path / "none.csv", tmp_path / "out.jsonl")
+
+
+def test_a_parquet_file_of_texts_keeps_its_times(classifier, tmp_path):
+    at = datetime(2026, 1, 31, 9, 30)
+    rows = pyarrow.Table.from_pylist([{"text": "acme rises", "at": at}])
+    pyarrow.parquet.write_table(rows, tmp_path / "in.parquet")
+    predict_file(classifier, tmp_path / "in.parquet", tmp_path / "out.jsonl")
+    (row,) = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert row["at"] == str(at)
