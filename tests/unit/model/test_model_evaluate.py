@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pyarrow.parquet
 import pytest
@@ -146,7 +146,7 @@ def test_a_csv_of_texts_is_judged_too(classifier, tmp_path):
 
 
 def test_a_parquet_file_of_texts_keeps_its_times(classifier, tmp_path):
-    at = datetime(2026, 1, 31, 9, 30)
+    at = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
     rows = pyarrow.Table.from_pylist([{"text": "acme rises", "at": at}])
     pyarrow.parquet.write_table(rows, tmp_path / "in.parquet")
     predict_file(classifier, tmp_path / "in.parquet", tmp_path / "out.jsonl")
