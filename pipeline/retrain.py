@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.threads import share_cores
 from pipeline import run
+from pipeline.challenger import folder_of, loader, start_of
 from pipeline.errors import UsageError
 from pipeline.label.dataset import choose_frozen, make_dataset, merge_labels
 from pipeline.label.gate import Verdict, decide
@@ -91,7 +92,7 @@ def adapt(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[st
             else []
         )
     if len(texts) >= ADAPT_LEAST:
-        told = learn.adapt_encoder(files, texts, **_start(line, champion, row))
+        told = learn.adapt_encoder(files, texts, **start_of(line, champion, row))
         told["until"] = row.started_at.isoformat()
     else:
         told = {"skipped": f"{found} new stories; {ADAPT_LEAST} make it worth while"}
@@ -110,7 +111,7 @@ def train(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[st
         return dict(row.data.get("trained", {}))
     champion = _model(line, row.champion_id)
     out = line.settings.home / "models" / files.folder.name
-    start = _start(line, champion, row)
+    start = start_of(line, champion, row)
     if files.adapted.is_dir():
         start["start"] = files.adapted
     told = learn.train_challenger(files, out, replay_weight=row.data["replay_weight"], **start)
@@ -142,9 +143,9 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
         champion, challenger = _model(line, row.champion_id), _model(line, row.challenger_id)
         measured = measure(
             run.model_path(line, champion),
-            _path(line, challenger),
+            folder_of(line, challenger),
             files,
-            load=_loader(line),
+            load=loader(line),
         )
         if decide(read_evidence(measured)).promote:
             measured["evidence"]["replay"] = rehearse(line, champion, challenger, as_of or now())
@@ -380,36 +381,6 @@ def _model(line: Line, model_id: int | None) -> models.StoredModel:
     if found is None:
         raise UsageError("this run has no candidate yet", "run `undertow retrain` to the end")
     return found
-
-
-def _path(line: Line, stored: models.StoredModel) -> Path:
-    from model.registry import STARTER
-
-    return run.model_path(line, stored) or STARTER
-
-
-def _start(line: Line, champion: models.StoredModel, row: Retraining) -> dict[str, Any]:
-    """What training begins with, by the settings."""
-    from_champion = line.settings.retrain_start_from == "champion"
-    return {
-        "start": _path(line, champion) if from_champion else None,
-        "base": _base(line.settings.model_base),
-        "created_at": row.started_at.isoformat(),
-        "device": line.settings.model_device,
-    }
-
-
-def _base(name: str) -> str:
-    from model.registry import DEFAULT_BASE
-
-    return DEFAULT_BASE if name == "minilm-l6" else name
-
-
-def _loader(line: Line) -> Callable[[Path | None], Any]:
-    from model.inference import Classifier
-
-    settings = line.settings
-    return lambda path: Classifier.load(path, settings.model_device, settings.model_dtype)
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -319,14 +319,19 @@ def test_a_resolve_waits_for_its_open(world: World, mail: MailSink) -> None:
     assert [s.split(" · ")[0] for s in mail.subjects()] == ["Critical", "Resolved"]
 
 
-def test_what_opened_and_resolved_in_quiet_hours_is_one_message_in_the_morning(
-    engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink
-) -> None:
+def quiet_world(engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink) -> World:
+    """Quiet hours from before START to nine hours after it."""
     quiet = (START - timedelta(minutes=1)).strftime("%H:%M"), (START + timedelta(hours=9)).strftime("%H:%M")
-    world = make_world(
+    return make_world(
         engine, tmp_path, MAIL_AND_SLACK + f'\n[quiet_hours]\nhours = "{quiet[0]}-{quiet[1]}"\n',
         smtp_host="127.0.0.1", smtp_port=mail.port, slack_bot_token="xoxb-test", slack_api_url=slack.api_url,
     )  # fmt: skip
+
+
+def test_what_opened_and_resolved_in_quiet_hours_is_one_message_in_the_morning(
+    engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink
+) -> None:
+    world = quiet_world(engine, tmp_path, mail, slack)
     alert = world.raise_alert(severity="warning")
     world.tell(alert, severity="warning")
     world.tell(alert, "resolve", at=later(hours=2), severity="warning")
@@ -347,11 +352,7 @@ def test_what_opened_and_resolved_in_quiet_hours_is_one_message_in_the_morning(
 def test_a_rise_to_critical_does_not_wait_for_its_warning_to_be_told_in_the_morning(
     engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink
 ) -> None:
-    quiet = (START - timedelta(minutes=1)).strftime("%H:%M"), (START + timedelta(hours=9)).strftime("%H:%M")
-    world = make_world(
-        engine, tmp_path, MAIL_AND_SLACK + f'\n[quiet_hours]\nhours = "{quiet[0]}-{quiet[1]}"\n',
-        smtp_host="127.0.0.1", smtp_port=mail.port, slack_bot_token="xoxb-test", slack_api_url=slack.api_url,
-    )  # fmt: skip
+    world = quiet_world(engine, tmp_path, mail, slack)
     alert = world.raise_alert(severity="warning")
     world.tell(alert, severity="warning", evidence={**payload(), "severity": "warning"})
     assert counts(world.notify(later(hours=2))) == {}

@@ -1,0 +1,41 @@
+"""What a challenger begins with and how models are loaded: the settings, as the retraining's steps hand them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline import run
+from pipeline.run import Line
+from pipeline.store import models
+from pipeline.store.retrainings import Retraining
+
+
+def folder_of(line: Line, stored: models.StoredModel) -> Path:
+    """Directory of a stored model, the starter's in the package included. Raises ModelUnavailable if it is gone."""
+    from model.registry import STARTER
+
+    return run.model_path(line, stored) or STARTER
+
+
+def start_of(line: Line, champion: models.StoredModel, row: Retraining) -> dict[str, Any]:
+    """What training begins with, by the settings."""
+    from model.registry import DEFAULT_BASE
+
+    from_champion = line.settings.retrain_start_from == "champion"
+    base = line.settings.model_base
+    return {
+        "start": folder_of(line, champion) if from_champion else None,
+        "base": DEFAULT_BASE if base == "minilm-l6" else base,
+        "created_at": row.started_at.isoformat(),
+        "device": line.settings.model_device,
+    }
+
+
+def loader(line: Line) -> Callable[[Path | None], Any]:
+    """Loads a model by its directory, None being the starter, on the device of the settings."""
+    from model.inference import Classifier
+
+    settings = line.settings
+    return lambda path: Classifier.load(path, settings.model_device, settings.model_dtype)
