@@ -36,6 +36,7 @@ from model.registry import ADAPTED, Manifest, load_manifest, save_model
 from model.splits import count_labels, group_stories, refuse_leak, split_by_story, split_by_time
 from model.teach import describe_teacher, teach
 from model.training import (
+    Clock,
     Examples,
     NewsTrainer,
     RankAllocator,
@@ -141,7 +142,8 @@ def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> Train
         split = replace(split, train=teach(Path(run.config.teacher), split.train, run.device))
     loaded = start_network(run.config, split.train)
     trainer = make_trainer(run.config, loaded, split, work, run.device)
-    seconds = float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
+    trainer.train(resume_from_checkpoint=checkpoint)
+    seconds = trainer.seconds
     network = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
     network.wide = widened(run.config, loaded, split.train)
     metrics, calibration = _judge(network, trainer.dev_collate, split.dev)
@@ -239,7 +241,7 @@ def make_trainer(
         config.teacher_share,
         loaded.compares,
     )
-    callbacks: list[Any] = [EarlyStoppingCallback(config.patience)]
+    callbacks: list[Any] = [EarlyStoppingCallback(config.patience), Clock()]
     if config.method == "adalora":
         callbacks.append(RankAllocator())
     return NewsTrainer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from model.batches import Collator, EpochSampler, Logits, score_examples
 from model.encoders import Loaded
@@ -188,6 +190,11 @@ class NewsTrainer(Trainer):  # type: ignore[misc]
             optimizer = self.optimizer = torch.optim.AdamW(groups, fused=True, eps=1e-8)
         return optimizer
 
+    @property
+    def seconds(self) -> float:
+        """What the training took, its parts before a kill included."""
+        return next(c for c in self.callback_handler.callbacks if isinstance(c, Clock)).seconds
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         network = self.accelerator.unwrap_model(self.model)
         with self.compute_loss_context_manager():
@@ -196,6 +203,24 @@ class NewsTrainer(Trainer):  # type: ignore[misc]
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+class Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """Seconds that a run has trained; checkpoints carry them on, so a kill loses only what it lost of the training."""
+
+    def __init__(self) -> None:
+        self.before = 0.0
+        self.begun: float | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self.before + (0.0 if self.begun is None else time.monotonic() - self.begun)
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"before": self.seconds}}
 
 
 class RankAllocator(TrainerCallback):  # type: ignore[misc]
@@ -264,6 +289,7 @@ def arguments(config: TrainConfig, work: Path, device: str = "auto") -> Training
         eval_steps=share / config.epochs,
         save_steps=share / config.epochs,
         save_total_limit=2,
+        restore_callback_states_from_checkpoint=True,  # patience and Clock go on where they were
         load_best_model_at_end=True,
         metric_for_best_model="eval_mean_f1",
         greater_is_better=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,18 @@ def test_a_checkpoint_cut_by_a_kill_is_passed_over(tiny_config, tiny_source, tmp
     again = finetune(config, [tiny_source], tmp_path / "b", created_at=AT, device="cpu", work=work)
     assert again.metrics == pytest.approx(whole.metrics, abs=1e-6)
     assert open_work(work, run) == str(last)
+
+
+def test_what_a_killed_run_took_counts_to_its_time(tiny_config, tiny_source, tmp_path):
+    config, work = dataclasses.replace(tiny_config, epochs=2), tmp_path / "w"
+    finetune(config, [tiny_source], tmp_path / "a", created_at=AT, device="cpu", work=work)
+    for file in work.glob("checkpoint-*/trainer_state.json"):
+        state = json.loads(file.read_text())
+        assert 0 < state["stateful_callbacks"]["Clock"]["attributes"]["before"] < 1000
+        state["stateful_callbacks"]["Clock"]["attributes"]["before"] = 1000.0
+        file.write_text(json.dumps(state))
+    again = finetune(config, [tiny_source], tmp_path / "b", created_at=AT, device="cpu", work=work)
+    assert 1000 < again.seconds < 2000
 
 
 def _stop_after_first_epoch():
