@@ -11,10 +11,12 @@ WORKDIR /app
 RUN uv venv /opt/venv
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 COPY requirements.lock pyproject.toml README.md LICENSE ./
-# celery and fab are not in the lock, which is the one of a single machine; it still pins what they share
+# celery and fab are not in the lock, which is the one of a single machine; it still pins what they share, but for
+# python-dateutil: flask-appbuilder, under fab, wants one before 3, which all others take too
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --index-strategy unsafe-best-match --extra-index-url "$TORCH_INDEX" \
-      -r requirements.lock "$TORCH" \
+    echo "python-dateutil==2.9.0.post0" > /tmp/overrides.txt \
+ && uv pip install --index-strategy unsafe-best-match --extra-index-url "$TORCH_INDEX" \
+      -r requirements.lock "$TORCH" --override /tmp/overrides.txt \
       "apache-airflow-providers-celery==3.26.0" "apache-airflow-providers-fab==3.10.2" "celery[redis]==5.6.3"
 COPY pipeline pipeline
 COPY model model
@@ -27,7 +29,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends curl dumb-init libgomp1 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 50000 --create-home undertow \
- && install -d -o undertow /opt/airflow/logs /app/.undertow
+ && install -d -o undertow /opt/airflow /opt/airflow/logs /app/.undertow
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build --chown=undertow /app /app
 COPY --chown=undertow *.toml /app/

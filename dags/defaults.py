@@ -54,9 +54,17 @@ def moment(params: dict[str, Any] | None) -> datetime | None:
     return datetime.fromisoformat(given) if given else None
 
 
-def on_gpu(hours: int) -> dict[str, Any]:
-    """Arguments of a task that runs the model, for at most so long."""
-    return {"pool": "gpu", "queue": SETTINGS.gpu_queue, "execution_timeout": timedelta(hours=hours)}
+def on_gpu(hours: int, pool: str = "gpu") -> dict[str, Any]:
+    """Arguments of a task that runs the model, for at most so long. Pool `gpu` is for scoring what is new alone."""
+    return {"pool": pool, "queue": SETTINGS.gpu_queue, "execution_timeout": timedelta(hours=hours)}
+
+
+def in_training(hours: int) -> dict[str, Any]:
+    """Arguments of a task that keeps the model busy for hours: in a pool of its own, or new stories would wait for it.
+
+    Both pools use one device: a training shares the GPU's memory, or the cores, with the scorer.
+    """
+    return on_gpu(hours, pool="training")
 
 
 def approval(task_id: str, question: str) -> Any:

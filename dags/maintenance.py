@@ -9,6 +9,7 @@ The tasks are independent of each other; each may run at any time, and again.
 - *watch*: drift, and the accuracy on random labels; the operator is told of what moved much.
 - *queue*: which articles to label next. *labels*: are there enough new ones? Then `retrain` starts.
 - *overlap*: the champion before this one goes on reading beside it, for UNDERTOW_RETRAIN_OVERLAP_DAYS.
+  It waits while a retraining holds the pool `training`.
 - *back_up*: a dump of the embedded database under UNDERTOW_HOME/backups; `undertow db restore` brings one back.
   Skipped when UNDERTOW_DATABASE_URL names another server, whose administrator does that.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
-from defaults import LABELS, SETTINGS, cron, on_gpu, options
+from defaults import LABELS, SETTINGS, cron, in_training, options
 
 from pipeline import labels as labelling
 from pipeline import retrain, run
@@ -63,7 +64,7 @@ def maintenance() -> None:
             )
         return found
 
-    @task(**on_gpu(hours=4))
+    @task(**in_training(hours=4))
     def overlap() -> dict[str, Any]:
         with run.open_line() as line:
             return retrain.overlap(line)

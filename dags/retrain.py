@@ -5,6 +5,7 @@
 
 Each step keeps its result under the run's key: a killed or failed one goes on where it stopped when it is cleared.
 The champion scores on, untouched, until *promote* switches the alias; `undertow models rollback` switches it back.
+Long tasks take the pool `training`, one at a time, and the scorer's pool `gpu` stays free; both share the GPU's memory.
 
 - *enough* ends the run when fewer than UNDERTOW_RETRAIN_MIN_LABELS labels are new.
 - *prepare* keeps some fresh labels for evaluation, and writes the files to learn from and to be judged on.
@@ -23,7 +24,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Metadata, Param, dag, task
-from defaults import LABELS, MODEL, SETTINGS, approval, cron, on_gpu, options
+from defaults import LABELS, MODEL, SETTINGS, approval, cron, in_training, options
 
 from pipeline import retrain as steps
 from pipeline import run
@@ -47,17 +48,17 @@ def retrain() -> None:
         with run.open_line() as line:
             return steps.prepare(line, run_id)
 
-    @task(**on_gpu(hours=6))
+    @task(**in_training(hours=6))
     def adapt(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.adapt(line, run_id)
 
-    @task(**on_gpu(hours=6))
+    @task(**in_training(hours=6))
     def train(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.train(line, run_id)
 
-    @task(**on_gpu(hours=6))
+    @task(**in_training(hours=6))
     def evaluate(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.evaluate(line, run_id)
@@ -72,7 +73,7 @@ def retrain() -> None:
         with run.open_line() as line:
             yield Metadata(MODEL, extra=steps.promote(line, run_id))
 
-    @task(**on_gpu(hours=6))
+    @task(**in_training(hours=6))
     def rescore(run_id: Any = None) -> dict[str, Any]:
         with run.open_line() as line:
             return steps.rescore(line, run_id)

@@ -3,7 +3,8 @@
 
 **Runs** after `articles`, and every hour for what an event missed. **Writes** scores. **Emits** `scores`.
 
-- *share* counts what waits and divides it among the workers of pool `gpu`; it is skipped when nothing waits.
+- *share* counts what waits and divides it among the workers of pool `gpu`, which no training uses; it is skipped when
+  nothing waits.
 - *score* claims batches from the table until its share is done. A worker that dies loses its claims to the next one,
   so trying again is always safe. Red: the model cannot be loaded (`undertow doctor` says why) or the database is away.
 - *publish* tells the alert DAG that there are new scores.

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         description="host:port pairs on private networks that feeds may use, comma separated; others are refused.",
     )
     fetch_retry_after_scope: Literal["host", "feed"] = Field(
-        "host", description="What a 429 with Retry-After holds back."
+        "host", description="What a 429 holds back: as long as Retry-After says, else for 5 minutes."
     )
     parse_processes: int = Field(2, ge=1, le=64, description="Processes that parse feeds.")
     full_text: bool = Field(
@@ -83,7 +83,10 @@ class Settings(BaseSettings):
         "default", description="Celery queue of scoring and training tasks; gpu in docker-compose.yml."
     )
     gpu_slots: int = Field(
-        1, ge=1, le=64, description="Scoring or training tasks at once (Airflow pool gpu)."
+        1,
+        ge=1,
+        le=64,
+        description="Scoring tasks at once (Airflow pool gpu); a training runs beside them in a pool of its own.",
     )
 
     # Alerts
@@ -156,7 +159,8 @@ class Settings(BaseSettings):
         description="Time after a promotion in which the old version goes on scoring beside the new one, days.",
     )
     tracking: Literal["none", "tensorboard", "wandb", "mlflow"] = Field(
-        "tensorboard", description="Where training curves go."
+        "tensorboard",
+        description="Where a retraining's curves go; tensorboard: files in retrain/RUN/curves of the home.",
     )
 
     @field_validator("fetch_allow_private", mode="before")

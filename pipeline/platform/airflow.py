@@ -22,13 +22,20 @@ from pipeline.store.server import HOST, Server
 PROJECT = Path(__file__).resolve().parents[2]  # where dags/ is
 DATABASE = "airflow"  # Airflow's own tables, beside ours in the embedded server
 USER = "admin"
-# Each worker process costs 100 MB and a core while it imports; four keep ingest, score and alert apart.
-PARALLELISM = 4
+# Each worker process costs 100 MB and a core while it imports; four keep ingest, score and alert apart, and the fifth
+# is for a training, which holds one for hours.
+PARALLELISM = 5
 SCHEDULER_PATIENCE_S = 30  # it waits for running tasks; what is cut off is taken up again at the next start
 POOLS = {
     "feeds": "Fetching: how many host shards at once",
-    "gpu": "The model: scoring and training tasks at once",
+    "gpu": "The model: scoring tasks at once",
+    "training": "The model: trainings and re-scores of history at once",
 }
+
+
+def slots(settings: Settings) -> dict[str, int]:
+    """How many tasks each pool runs at once."""
+    return {"feeds": settings.ingest_shards, "gpu": settings.gpu_slots, "training": 1}
 
 
 def folder(settings: Settings) -> Path:

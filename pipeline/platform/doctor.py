@@ -138,10 +138,11 @@ def _model(settings: Settings) -> Finding:
         with line.engine.connect() as connection:
             champion = models.champion(connection)
         try:
-            manifest = verify((run.model_path(line, champion) if champion else None) or STARTER)
+            ours = champion is not None and not run.left_behind(champion)
+            manifest = verify((run.model_path(line, champion) if champion and ours else None) or STARTER)
         except ModelError as error:
             return Finding("model", "error", str(error), "`undertow models list` shows others")
-    note = "" if champion else " (the starter; the first `undertow score` makes it champion)"
+    note = "" if ours else " (the starter; the next `undertow score` makes it champion)"
     return Finding("model", "ok", manifest.version + note)
 
 

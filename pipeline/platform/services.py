@@ -152,7 +152,7 @@ class Services:
         raise PlatformError(f"Airflow was not healthy after {HEALTHY_TIMEOUT_S:.0f} s", f"see {self.folder}")
 
     def _make_pools(self) -> None:
-        client, slots = self.client(), {"feeds": self.settings.ingest_shards, "gpu": self.settings.gpu_slots}
+        client, slots = self.client(), airflow.slots(self.settings)
         for name, description in airflow.POOLS.items():
             client.ensure_pool(name, slots[name], description)
 

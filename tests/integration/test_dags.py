@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.settings import load_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.name != "defaults.py")
 HEAVY = {"torch", "transformers", "pandas", "scipy", "sklearn", "matplotlib", "feedparser", "pyarrow"}
-SCHEDULED = {"ingest", "score", "alert", "retrain", "maintenance"}
+SCHEDULED = {"ingest", "score", "alert", "history", "retrain", "maintenance"}
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +93,32 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def test_pools_that_tasks_use_are_made_at_the_start(dags: dict[str, Any]) -> None:
-    from pipeline.platform.airflow import POOLS
+    from pipeline.platform.airflow import POOLS, slots
 
     used = {task.pool for dag in dags.values() for task in dag.tasks} - {"default_pool"}
-    assert used == set(POOLS)
+    assert used == set(POOLS) == set(slots(load_settings()))
+
+
+def test_scoring_never_waits_for_a_task_that_takes_hours(dags: dict[str, Any]) -> None:
+    """A training once held the only slot of the scorer's pool: for hours no story got a verdict, no alert could fire."""
+    long = {
+        f"{dag_id}.{task.task_id}": task
+        for dag_id, dag in dags.items()
+        for task in dag.tasks
+        if dag_id != "score" and task.execution_timeout > timedelta(hours=1)
+    }
+    assert {"retrain.adapt", "retrain.train", "retrain.evaluate", "retrain.rescore"} <= set(long)
+    assert {"maintenance.overlap", "history.read"} <= set(long)
+    pools = {task.pool for task in dags["score"].tasks} - {"default_pool"}  # that one has 128 slots
+    assert pools == {"gpu"}
+    assert not [where for where, task in long.items() if task.pool in pools]
+
+
+def test_a_training_takes_no_worker_from_the_line() -> None:
+    from pipeline.platform.airflow import PARALLELISM, slots
+
+    settings = load_settings()
+    assert settings.ingest_shards + slots(settings)["training"] <= PARALLELISM
 
 
 def test_assets_chain_the_line_together(dags: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import typer
 from rich.text import Text
 
 from pipeline.cli import build_app
-from pipeline.settings import env_example
+from pipeline.settings import PREFIX, env_example, unknown_names
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "sql/README.md", "bench/README.md", "model/LOG.md"]
@@ -28,6 +29,19 @@ def code(name: str) -> str:
 
 def test_env_example_lists_every_setting_as_it_is():
     assert (ROOT / ".env.example").read_text(encoding="utf-8") == env_example()
+
+
+def test_every_name_that_looks_like_a_setting_is_one():
+    """Whatever .env holds reaches every process, and each refuses to start when such a name is no setting."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.md", "*.yml", ".env.example", "Makefile", "Dockerfile"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert {"docker-compose.yml", ".env.example", "README.md", "sql/README.md", "Makefile"} <= set(listed)
+    for name in listed:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        shown = {found.rstrip("_") for found in re.findall(rf"\b{PREFIX}[A-Z0-9_]+", text)}
+        assert unknown_names(dict.fromkeys(shown, "")) == [], f"{name} shows names that stop every command"
 
 
 @pytest.mark.parametrize("name", documents())

@@ -13,6 +13,9 @@ import jsonschema
 import pytest
 import yaml
 
+from pipeline.platform import airflow
+from pipeline.settings import load_settings, unknown_names
+
 SECRETS = {
     "POSTGRES_PASSWORD",
     "FERNET_KEY",
@@ -93,6 +96,51 @@ def test_the_gpu_worker_serves_the_queue_that_the_dags_use(compose: Any) -> None
     assert gpu["command"][gpu["command"].index("--queues") + 1] == "gpu"
     assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
     assert gpu["profiles"] == ["gpu"]
+
+
+def test_a_training_leaves_a_slot_of_the_gpu_worker_to_the_scorer(compose: Any) -> None:
+    pools, settings = airflow.slots(load_settings()), load_settings()
+    gpu, worker = (_concurrency(compose["services"][name]) for name in ("worker-gpu", "worker"))
+    assert gpu >= pools["gpu"] + pools["training"]
+    assert worker >= settings.ingest_shards + pools["training"]  # where there is no GPU it runs everything
+
+
+def _concurrency(service: Any) -> int:
+    return int(service["command"][service["command"].index("--concurrency") + 1])
+
+
+def test_every_pool_is_made_as_on_one_machine(compose: Any) -> None:
+    made = re.findall(r'airflow pools set (\w+) .*"(.+)"$', compose["services"]["init"]["command"][-1], re.M)
+    assert dict(made) == airflow.POOLS
+
+
+def test_what_reaches_every_container_is_a_setting_or_not_called_like_one(compose: Any, text: str) -> None:
+    """Each process refuses to start on an UNDERTOW_ name that is no setting, and .env is handed to all of them."""
+    asked = dict.fromkeys(re.findall(r"\$\{(UNDERTOW_\w+)", text), "")
+    given = [service.get("environment", {}) for service in compose["services"].values()]
+    assert [unknown_names(names) for names in (asked, *given)] == [[]] * (1 + len(given))
+
+
+def test_no_secret_stands_in_a_command_line(compose: Any) -> None:
+    for name, service in compose["services"].items():
+        shown = " ".join(service.get("command", []))
+        assert not re.search(r"--\S*(password|secret|key)\S*[ =]", shown), (
+            f"{name}: `ps` on the host shows it"
+        )
+
+
+def test_postgres_is_healthy_only_once_it_answers_others(compose: Any) -> None:
+    """The server of the first start's scripts has no TCP; `init` met it, and nothing starts when `init` fails."""
+    assert "-h" in compose["services"]["postgres"]["healthcheck"]["test"]
+
+
+def test_the_image_lets_its_user_write_where_airflow_writes(project_root: Path) -> None:
+    """AIRFLOW_HOME itself gets airflow.cfg and pid files; `install -d -o` gives away only what it names."""
+    dockerfile = (project_root / "Dockerfile").read_text()
+    owned = re.findall(r"install -d -o undertow (.+)$", dockerfile, re.M)[0].split()
+    homes = re.findall(r"(?:AIRFLOW|UNDERTOW)_HOME=(\S+)", dockerfile)
+    assert len(homes) == 2
+    assert set(homes) <= set(owned)
 
 
 def test_the_image_leaves_secrets_and_state_behind(project_root: Path) -> None:
