@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pipeline import run
+from pipeline.errors import ConfigurationError
 from pipeline.run import Line
 from pipeline.store import models
 from pipeline.store.retrainings import Retraining
@@ -30,7 +32,20 @@ def start_of(line: Line, champion: models.StoredModel, row: Retraining) -> dict[
         "base": DEFAULT_BASE if base == "minilm-l6" else base,
         "created_at": row.started_at.isoformat(),
         "device": line.settings.model_device,
+        "tracking": _tracking(line),
     }
+
+
+def _tracking(line: Line) -> tuple[str, ...]:
+    """Who is told of training curves. Raises ConfigurationError before hours of work rather than in them."""
+    name = line.settings.tracking
+    if name == "none":
+        return ()
+    if find_spec(name) is None:
+        raise ConfigurationError(
+            f"UNDERTOW_TRACKING is {name}, which is not installed", f"pip install {name}, or set it to none"
+        )
+    return (name,)
 
 
 def loader(line: Line) -> Callable[[Path | None], Any]:

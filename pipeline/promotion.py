@@ -1,17 +1,25 @@
-"""Champions by hand: what a version is, two of them compared, one promoted, the last one brought back."""
+"""Champions by hand: what a version is, one brought in, two of them compared, one promoted, the last one brought back."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline import run
 from pipeline.challenger import folder_of, loader
-from pipeline.errors import UsageError
+from pipeline.errors import ModelUnavailable, UsageError
 from pipeline.run import Line, now
 from pipeline.store import models, retrainings
 from pipeline.store.engine import Connection
 
+if TYPE_CHECKING:
+    from model.registry import Manifest
+
+# What makes the verdicts of a version. The rest of a manifest may gain fields with a release of Undertow.
+IDENTITY = ("files", "temperatures", "smoothings")
 # Frozen articles that a comparison by hand reads at most; the newest ones.
 MOST_COMPARED = 2_000
 
@@ -43,6 +51,73 @@ def describe(line: Line, version: str | None = None) -> dict[str, Any]:
         ],
         "data": manifest.get("data", []),
     }
+
+
+def add(line: Line, folder: Path, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """Brings a model directory in as a candidate: it is loaded once for proof, copied under the home, registered.
+
+    Again it changes nothing, and it brings back files that are gone. Raises ModelError saying why a directory is none
+    that can score, UsageError where its version is another model already.
+    """
+    from model.registry import verify
+
+    manifest = verify(folder)
+    with line.engine.connect() as connection:
+        stored = models.find_model(connection, manifest.version)
+        known = models.read_manifest(connection, manifest.version) if stored else {}
+    ours = manifest.to_json()
+    if any(known[name] != ours[name] for name in IDENTITY if name in known):
+        raise UsageError(
+            f"{manifest.version} is registered already, and {folder} is another model",
+            "a version never changes; train it anew",
+        )
+    if stored is None or _version_at(line, stored) != stored.version:
+        loader(line)(folder)
+        path = str(_place(line, folder, manifest).relative_to(line.settings.home))
+        with line.engine.begin() as connection:
+            stored = models.register_model(
+                connection,
+                version=manifest.version,
+                path=path,
+                manifest=ours,
+                as_of=as_of or now(),
+                parent=manifest.parent or None,
+            )
+    return {"version": stored.version, "state": stored.state, "path": stored.path}
+
+
+def _version_at(line: Line, stored: models.StoredModel) -> str | None:
+    """The version whose whole files are where those of `stored` should be; None where there are none."""
+    from model.errors import ModelFileError
+    from model.registry import verify
+
+    try:
+        return verify(folder_of(line, stored)).version
+    except (ModelUnavailable, ModelFileError):
+        return None
+
+
+def _place(line: Line, folder: Path, manifest: Manifest) -> Path:
+    """Where the files lie under the home from now on; they appear there at once or not at all."""
+    from model.registry import MANIFEST, UNSEALED, load_manifest, verify
+
+    if not re.fullmatch(r"[\w-][\w.-]*", manifest.version):
+        raise UsageError(f"{manifest.version!r} cannot name a folder", "train it anew without --version")
+    out = line.settings.home / "models" / manifest.version
+    if folder.resolve() == out.resolve():
+        return out
+    if (out / MANIFEST).is_file() and (there := load_manifest(out).version) != manifest.version:
+        raise UsageError(f"{out} holds model {there}", "move it away first")
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in {*manifest.files, *UNSEALED}:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, partial / name)
+    verify(partial)
+    shutil.rmtree(out, ignore_errors=True)
+    partial.rename(out)
+    return out
 
 
 def promote(
@@ -78,8 +153,8 @@ def _switch(line: Line, version: str, by: str, reason: str, as_of: datetime) -> 
         before = models.champion(connection)
         if before is not None and before.version == version:
             return {"champion": version, "before": version, "queued": 0}
-        models.point_alias(connection, version, by=by, reason=reason, as_of=as_of)
-    queued = run.enqueue_rescore(line, version, as_of=as_of)
+        stored = _find(connection, version)
+        queued = run.switch_champion(line, connection, stored, by=by, reason=reason, as_of=as_of)
     return {"champion": version, "before": before.version if before else None, "queued": queued}
 
 

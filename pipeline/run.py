@@ -6,6 +6,7 @@ again at any time. `as_of` is for tests and replays; left out, it is now.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pipeline.store.engine import create_engine, database_errors
 
 if TYPE_CHECKING:
     from pipeline.score.classifier import StoryClassifier
-    from pipeline.store.engine import Engine
+    from pipeline.store.engine import Connection, Engine
 
 STARTER = "starter"
 
@@ -108,23 +109,37 @@ def import_articles(
 
 
 def ensure_champion(line: Line, *, as_of: datetime | None = None) -> models.StoredModel:
-    """The champion; on a new database the starter that ships becomes it."""
+    """The champion; on a new database the starter that ships becomes it, after an upgrade it follows the one before."""
     with line.engine.begin() as connection:
         found = models.champion(connection)
-        if found is not None:
+        if found is not None and not left_behind(found):
             return found
-        manifest = _manifest(None)
-        stored = models.register_model(
-            connection, version=manifest["version"], path=STARTER, manifest=manifest, as_of=as_of or now()
-        )
-        models.point_alias(
-            connection, stored.version, by="first run", reason="the starter that ships", as_of=as_of or now()
-        )
-        return stored
+        from pipeline.starter import crown
+
+        # asked again under the lock: of runs that begin at once, one switches
+        models.lock_alias(connection)
+        found = models.champion(connection)
+        if found is not None and not left_behind(found):
+            return found
+        return crown(line, connection, found, as_of or now())
+
+
+def left_behind(stored: models.StoredModel) -> bool:
+    """Is it the starter of another Undertow than this one? Versions are immutable, so what ships now is another model."""
+    from model.registry import STARTER as shipped
+    from model.registry import load_manifest
+
+    return stored.path == STARTER and stored.version != load_manifest(shipped).version
 
 
 def model_path(line: Line, stored: models.StoredModel) -> Path | None:
     """Directory of a stored model; None is the starter inside the package. Raises ModelUnavailable if it is gone."""
+    if left_behind(stored):
+        raise ModelUnavailable(
+            f"the files of model {stored.version}, the starter of another Undertow, left with the upgrade",
+            "bring them back with `undertow models add` on model/starter of that Undertow; as champion, the next"
+            " `undertow score` puts the starter that ships now in its place",
+        )
     if stored.path == STARTER:
         return None
     path = Path(stored.path)
@@ -138,16 +153,22 @@ def model_path(line: Line, stored: models.StoredModel) -> Path | None:
 
 
 def load_classifier(line: Line, stored: models.StoredModel) -> StoryClassifier:
-    """The classifier of a stored model, on the device of the settings."""
+    """The classifier of a stored model, on the device of the settings. Raises ModelUnavailable for another's files."""
     from pipeline.score.classifier import StoryClassifier
 
     settings = line.settings
-    return StoryClassifier.load(
+    found = StoryClassifier.load(
         model_path(line, stored),
         device=settings.model_device,
         dtype=settings.model_dtype,
         compile=settings.model_compile,
     )
+    if found.version != stored.version:
+        raise ModelUnavailable(
+            f"where model {stored.version} should be ({stored.path}) there is {found.version}",
+            "bring its own files back with `undertow models add`, or promote another",
+        )
+    return found
 
 
 def score(
@@ -159,25 +180,35 @@ def score(
     as_of: datetime | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """Scores what waits: live stories with the champion, or the re-score queue of version `rescore`."""
+    """Scores what waits: live stories with the champion, or the re-score queue of version `rescore`.
+
+    Where another model becomes champion meanwhile, it goes on with that one.
+    """
     from pipeline.score.step import Work, score_waiting
 
-    stored = ensure_champion(line, as_of=as_of) if rescore is None else _find(line, rescore)
-    rescore_id = None if rescore is None else stored.id
-    with line.engine.connect() as connection:
-        waiting = scores.any_waiting(connection, rescore_id)
-    if not waiting:
-        return {"scored": 0, "apart": 0, "batches": 0, "recovered": 0, "model": stored.version}
-    report = score_waiting(
-        line.engine,
-        load_classifier(line, stored),
-        Work(stored.id, rescore_id, order or ("newest" if rescore is None else "oldest")),
-        clock=(lambda: as_of) if as_of else now,
-        limit=limit or line.settings.score_run_stories,
-        batch_stories=line.settings.score_batch_stories,
-        progress=progress,
-    )
-    return {**report.as_dict(), "model": stored.version}
+    done = {"scored": 0, "apart": 0, "batches": 0, "recovered": 0}
+    left, replaced = limit or line.settings.score_run_stories, True
+    while replaced:
+        stored = ensure_champion(line, as_of=as_of) if rescore is None else _find(line, rescore)
+        rescore_id = None if rescore is None else stored.id
+        with line.engine.connect() as connection:
+            waiting = scores.any_waiting(connection, rescore_id)
+        if not waiting or left <= 0:
+            break
+        report = score_waiting(
+            line.engine,
+            load_classifier(line, stored),
+            Work(stored.id, rescore_id, order or ("newest" if rescore is None else "oldest")),
+            clock=(lambda: as_of) if as_of else now,
+            limit=left,
+            batch_stories=line.settings.score_batch_stories,
+            progress=progress,
+        )
+        counts = report.as_dict()
+        replaced = counts.pop("replaced")
+        done = {name: number + counts[name] for name, number in done.items()}
+        left -= report.scored + report.apart
+    return {**done, "model": stored.version}
 
 
 def backlog(line: Line, rescore: str | None = None, *, as_of: datetime | None = None) -> tuple[int, float]:
@@ -202,20 +233,23 @@ def enqueue_rescore(
         return scores.enqueue_rescore(connection, _find(line, version).id, since)
 
 
+def switch_champion(
+    line: Line, connection: Connection, stored: models.StoredModel, *, by: str, reason: str, as_of: datetime
+) -> int:
+    """Makes a version champion and queues the history for it, both with the caller's transaction, which has the alias locked.
+
+    Returns how many stories were queued.
+    """
+    models.point_alias(connection, stored.version, by=by, reason=reason, as_of=as_of)
+    return scores.enqueue_rescore(connection, stored.id, as_of - timedelta(days=line.settings.rescore_days))
+
+
 def _find(line: Line, version: str) -> models.StoredModel:
     with line.engine.connect() as connection:
         stored = models.find_model(connection, version)
     if stored is None:
         raise UsageError(f"there is no model {version!r}", "`undertow models list` shows them")
     return stored
-
-
-def _manifest(path: Path | None) -> dict[str, Any]:
-    from model.registry import STARTER as starter_path
-    from model.registry import verify
-
-    manifest = verify(path or starter_path)
-    return {**manifest.to_json(), "version": manifest.version}
 
 
 # ---- detect and notify
@@ -233,6 +267,21 @@ def build_baselines(line: Line, *, as_of: datetime | None = None) -> dict[str, A
     from pipeline.detect.step import build_baselines
 
     return build_baselines(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+
+
+def read_history(
+    line: Line,
+    limit: int | None = None,
+    *,
+    as_of: datetime | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """The champion reads what its switch queued, the newest first and all of it by default; then its baselines are built."""
+    version = ensure_champion(line, as_of=as_of).version
+    report = score(
+        line, limit or sys.maxsize, rescore=version, order="newest", as_of=as_of, progress=progress
+    )
+    return {**report, "baselines": build_baselines(line, as_of=as_of)}
 
 
 def detect(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:

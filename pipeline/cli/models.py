@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 
@@ -86,6 +87,26 @@ def show(
         [source["name"], source["licence"], source["examples"], source.get("origin", "")] for source in data
     ]
     table(["source", "licence", "examples", "origin"], rows, empty="it names no data")
+
+
+@app.command("add")
+def add(
+    folder: Path = typer.Argument(metavar="DIR", help="A model directory, as `undertow finetune` writes it."),
+    as_json: bool = JSON,
+) -> None:
+    """Bring a model directory in as a candidate: checked, copied under the home, registered; again changes nothing.
+
+    Example: undertow models add runs/candidate
+    """
+    from pipeline import promotion, run
+
+    with run.open_line() as line:
+        found = promotion.add(line, folder)
+    say(found, as_json)
+    if not as_json:
+        version = found["version"]
+        typer.echo(f"compare it with the champion: undertow models compare {version}")
+        typer.echo(f"make it champion: undertow models promote {version} --reason WHY")
 
 
 @app.command("promote")

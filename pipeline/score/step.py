@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pipeline.score.plan import Failed, Plan, VerdictLike, plan_batch, read_verdicts
-from pipeline.store import scores
+from pipeline.store import models, scores
 from pipeline.store.engine import Connection, Engine
 from pipeline.store.scores import Claim, Order, Place
 from pipeline.types import Apart, Report, StoryScore, WaitingStory
@@ -25,12 +25,16 @@ class Classify(Protocol):
 
 @dataclass(slots=True)
 class ScoreReport(Report):
-    """Counts of one run. `apart` stories have no score and a reason; `recovered` batches had lost their worker."""
+    """Counts of one run. `apart` stories have no score and a reason; `recovered` batches had lost their worker.
+
+    `replaced`: another model became champion meanwhile, and the run ended; what waits is for that one.
+    """
 
     scored: int = 0
     apart: int = 0
     batches: int = 0
     recovered: int = 0
+    replaced: bool = False
 
 
 @dataclass(slots=True)
@@ -142,12 +146,16 @@ class _Worker:
     def _claim(self, limit: int) -> _Held | None:
         connection, work = self._engine.connect(), self._work
         try:
-            batch = scores.claim(
-                connection,
-                queue_model_id=work.rescore_model_id,
-                limit=limit,
-                order=work.order,
-                place=self._place,
+            batch = (
+                None
+                if self._is_replaced(connection)
+                else scores.claim(
+                    connection,
+                    queue_model_id=work.rescore_model_id,
+                    limit=limit,
+                    order=work.order,
+                    place=self._place,
+                )
             )
             if batch is None:
                 connection.close()
@@ -161,6 +169,11 @@ class _Worker:
 
     def _write(self, held: _Held, batch_id: int, scored: list[StoryScore], apart: list[Apart]) -> None:
         with held.connection as connection:
+            # A switch queues what it finds for the new champion. So it waits for this transaction, or this one sees it
+            # and leaves its stories waiting: between the two, verdicts of the old one would be all that they ever get.
+            if self._work.champion_id is not None:
+                models.hold_alias(connection)
+            replaced = self._is_replaced(connection)
             scores.finish(
                 connection,
                 held.claim,
@@ -169,9 +182,16 @@ class _Worker:
                 scored=scored,
                 apart=apart,
                 as_of=self._clock(),
+                take_off=not replaced,
             )
             connection.commit()
-        self._progress(len(held.claim.stories))
+        self._progress(0 if replaced else len(held.claim.stories))
+
+    def _is_replaced(self, connection: Connection) -> bool:
+        champion_id = self._work.champion_id
+        if champion_id is not None and models.is_replaced(connection, champion_id):
+            self.report.replaced = True
+        return self.report.replaced
 
     def _give_back(self, told_to_stop: bool) -> None:
         """Ends the claims at once; a failure (not a stop) leaves its note for `recover_orphans` to count."""

@@ -96,6 +96,14 @@ def lock_alias(connection: Connection, alias: str = CHAMPION) -> None:
     )
 
 
+def hold_alias(connection: Connection, alias: str = CHAMPION) -> None:
+    """No switch of the alias until the transaction ends; any number may hold it at once."""
+    connection.execute(
+        sa.text("select pg_advisory_xact_lock_shared(hashtextextended('alias:' || :alias, 0))"),
+        {"alias": alias},
+    )
+
+
 def list_models(connection: Connection) -> list[StoredModel]:
     """All models, the newest first."""
     return [_model(row) for row in connection.execute(sql("models_list"), {"version": None})]
@@ -107,6 +115,12 @@ def champion(
     """The model that scores (at `as_of`; None: now), or None when nothing was promoted yet."""
     row = connection.execute(sql("models_champion"), {"alias": alias, "as_of": as_of}).one_or_none()
     return _model(row) if row else None
+
+
+def is_replaced(connection: Connection, model_id: int) -> bool:
+    """Is another model champion by now? While nothing was ever promoted, none is."""
+    current = champion(connection)
+    return current is not None and current.id != model_id
 
 
 def point_alias(

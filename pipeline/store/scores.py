@@ -167,15 +167,23 @@ def finish(
     scored: Sequence[StoryScore],
     apart: Sequence[Apart],
     as_of: datetime,
+    take_off: bool = True,
 ) -> int:
-    """Writes a claimed batch, takes it off the queue; commits with the caller. Returns the scores that were new."""
+    """Writes a claimed batch, takes it off the queue; commits with the caller. Returns the scores that were new.
+
+    Without `take_off` its stories go on waiting, for another model.
+    """
     hashes = {story.story_id: story.text_hash for story in batch.stories}
     written = write_scores(connection, model_version_id, scored, hashes, as_of) if scored else 0
     if apart:
         set_apart(connection, model_version_id, apart, as_of)
     connection.execute(
         sql("scores_take_off"),
-        {"queue_model_id": batch.queue_model_id, "ids": list(hashes), "batch_id": batch_id},
+        {
+            "queue_model_id": batch.queue_model_id,
+            "ids": list(hashes) if take_off else [],
+            "batch_id": batch_id,
+        },
     )
     return written
 

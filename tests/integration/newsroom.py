@@ -88,7 +88,7 @@ def add_model(
     engine: Engine, version: str = "m1", at: datetime = NOW - timedelta(days=30), champion: bool = True
 ) -> int:
     with engine.begin() as connection:
-        stored = models.register_model(connection, version=version, path="starter", manifest={}, as_of=at)
+        stored = models.register_model(connection, version=version, path="nowhere", manifest={}, as_of=at)
         if champion:
             models.point_alias(connection, version, by="test", reason="first", as_of=at)
         return stored.id

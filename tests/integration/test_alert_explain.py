@@ -38,7 +38,7 @@ def world(engine: Engine, tmp_path: Path, mail: MailSink) -> World:
 @pytest.fixture
 def model_id(engine: Engine) -> int:
     with engine.begin() as connection:
-        return models.register_model(connection, version="v1", path="starter", manifest={}, as_of=START).id
+        return models.register_model(connection, version="v1", path="nowhere", manifest={}, as_of=START).id
 
 
 def store_story(engine: Engine, story_id: int, text: str) -> None:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from learning import make_line
 from sqlalchemy.engine import Engine
 
+import pipeline.run
 from pipeline.score.plan import Failed
 from pipeline.score.step import Work, score_waiting
 from pipeline.store import models, scores
@@ -77,7 +79,7 @@ def add_many_stories(engine: Engine, number: int) -> None:
 
 def add_model(engine: Engine, version: str = "v1") -> int:
     with engine.begin() as connection:
-        return models.register_model(connection, version=version, path="starter", manifest={}, as_of=NOW).id
+        return models.register_model(connection, version=version, path="nowhere", manifest={}, as_of=NOW).id
 
 
 def run(engine: Engine, model_id: int, classify=None, limit: int = 10_000, batch: int = 4, **work):
@@ -331,3 +333,89 @@ def test_workers_share_a_backlog_without_scoring_anything_twice(engine, workers)
     assert len(seen) == 200
     assert max(seen.values()) == 1
     assert count(engine, "scores") == 200
+
+
+# ---- another champion meanwhile
+
+
+def crown(engine: Engine, version: str) -> int:
+    model = add_model(engine, version)
+    with engine.begin() as connection:
+        models.point_alias(connection, version, by="test", reason="first", as_of=NOW)
+    return model
+
+
+def switch(connection, version: str) -> None:
+    models.lock_alias(connection)
+    models.point_alias(connection, version, by="anna", reason="better", as_of=NOW)
+    scores.enqueue_rescore(connection, models.find_model(connection, version).id, NOW - timedelta(days=90))
+
+
+def unread_by(engine: Engine, model: int) -> int:
+    query = "select count(*) from stories where id not in (select story_id from scores where model_version_id = :m)"
+    with engine.connect() as connection:
+        return connection.execute(sa.text(query), {"m": model}).scalar_one()
+
+
+def test_a_run_that_sees_another_champion_goes_on_with_that_one(engine, database_url, tmp_path, monkeypatch):
+    line = make_line(engine, database_url, tmp_path)
+    line.settings.score_batch_stories = 2
+    crown(engine, "v1")
+    b = add_model(engine, "v2")
+    add_stories(engine, [f"story {n}" for n in range(8)])
+    loaded: dict[str, WordClassifier] = {}
+
+    class Overtaken(WordClassifier):
+        def __call__(self, stories):
+            said = super().__call__(stories)
+            if len(self.order) == 4:  # in the middle of its second batch
+                with engine.begin() as connection:
+                    switch(connection, "v2")
+                add_stories(engine, [f"news {n}" for n in range(6)], start=100)
+            return said
+
+    def load(line, stored):
+        loaded[stored.version] = Overtaken() if stored.version == "v1" else WordClassifier()
+        return loaded[stored.version]
+
+    monkeypatch.setattr(pipeline.run, "load_classifier", load)
+    done = pipeline.run.score(line, as_of=NOW)
+    assert done["model"] == "v2"
+    assert len(loaded["v1"].order) <= 6, "its batch and the one claimed ahead are the last"
+    assert {f"news {n}" for n in range(6)} <= set(loaded["v2"].seen)
+    with engine.connect() as connection:
+        assert not scores.any_waiting(connection, None)
+    pipeline.run.score(line, rescore="v2", as_of=NOW)
+    assert unread_by(engine, b) == 0
+
+
+def test_what_arrives_while_a_champion_is_switched_waits_for_the_new_one(engine):
+    a = crown(engine, "v1")
+    b = add_model(engine, "v2")
+    waiting = sa.text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+    reports = []
+    worker = threading.Thread(target=lambda: reports.append(run(engine, a)))
+    with engine.begin() as connection:
+        switch(connection, "v2")  # has queued what it found, and does not know of what comes now
+        add_stories(engine, ["just in"])
+        worker.start()
+        for _ in range(200):
+            with engine.connect() as other:
+                if other.execute(waiting).scalar_one():
+                    break
+            time.sleep(0.02)
+    worker.join()
+    assert run(engine, b).scored == 1
+    assert unread_by(engine, b) == 0
+    assert reports[0].replaced
+    assert count(engine, "score_batches") == 0
+
+
+def test_a_rescore_does_not_mind_who_is_champion(engine):
+    crown(engine, "v1")
+    other = add_model(engine, "v2")
+    add_stories(engine, ["one"])
+    with engine.begin() as connection:
+        scores.enqueue_rescore(connection, other, NOW - timedelta(days=1))
+    report = run(engine, other, rescore_model_id=other)
+    assert (report.scored, report.replaced) == (1, False)
