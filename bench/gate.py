@@ -46,9 +46,14 @@ from model.inference import Classifier  # noqa: E402
 from model.registry import MANIFEST, STARTER, load_manifest, load_state, save_model, write_manifest  # noqa: E402
 from model.verdict import TextInput  # noqa: E402
 from pipeline.demo import wire  # noqa: E402
-from pipeline.label.dataset import LabelledArticle, choose_frozen, make_dataset  # noqa: E402
+from pipeline.label.dataset import (  # noqa: E402
+    LabelledArticle,
+    choose_frozen,
+    make_dataset,
+    mark_near_copies,
+)
 from pipeline.label.gate import decide  # noqa: E402
-from pipeline.label.learn import RunFiles, mark_near_copies, train_challenger, write_dataset  # noqa: E402
+from pipeline.label.learn import RunFiles, find_copies, train_challenger, write_dataset  # noqa: E402
 from pipeline.label.measure import measure, read_evidence  # noqa: E402
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,6 +124,7 @@ def labelled_articles(seed: int = 1) -> list[LabelledArticle]:
                 may_train=True,
                 frozen=None,
                 point=rng.random(),
+                oldest_label=place + 1,
             )
         )
     return out
@@ -163,8 +169,9 @@ def make(
 
 def write_files(files: RunFiles, articles: Sequence[LabelledArticle], name: str) -> None:
     """What a retraining on these articles would learn from and be judged on, spoilt by the kind of challenger."""
-    frozen = choose_frozen(articles, 0)
-    dataset = make_dataset(articles, frozen, 0, mark_near_copies(articles, frozen))
+    copies = find_copies(articles, ())
+    frozen = choose_frozen(articles, 0, copies)
+    dataset = make_dataset(articles, frozen, 0, mark_near_copies(articles, frozen, copies))
     write_dataset(files, replace(dataset, new=tuple(spoil(name, dataset.new, dataset.frozen))))
 
 

@@ -7,8 +7,8 @@ returns what JSON can carry. Until `promote` commits its one row the champion is
 from __future__ import annotations
 
 import json
-import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +18,9 @@ from model.threads import share_cores
 from pipeline import run
 from pipeline.challenger import folder_of, loader, start_of
 from pipeline.errors import UsageError
-from pipeline.label.dataset import choose_frozen, make_dataset, merge_labels
+from pipeline.label.dataset import choose_frozen, make_dataset, mark_near_copies, merge_labels
 from pipeline.label.gate import Verdict, decide
+from pipeline.label.runkey import folder_name, is_plain
 from pipeline.rehearse import overlap as overlap
 from pipeline.rehearse import rehearse
 from pipeline.run import Line, ensure_champion, now
@@ -58,8 +59,9 @@ def prepare(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[
         labels = retrainings.read_label_rows(connection)
         articles = merge_labels(labels)
         touched = retrainings.trained_until(connection, before=run_key)
-        retrainings.freeze(connection, frozen := choose_frozen(articles, touched), as_of)
-        dataset = make_dataset(articles, frozen, seen, learn.mark_near_copies(articles, frozen))
+        copies = learn.find_copies(articles, retrainings.read_unlabelled(connection, touched))
+        retrainings.freeze(connection, frozen := choose_frozen(articles, touched, copies), as_of)
+        dataset = make_dataset(articles, frozen, seen, mark_near_copies(articles, frozen, copies))
         learn.write_dataset(files, dataset)
         data = {
             "last_label": max((label.label_id for label in labels), default=0),
@@ -139,6 +141,8 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
     from pipeline.label.measure import measure, read_evidence, summarise
 
     row, files = _begun(line, run_key, as_of), run_files(line, run_key)
+    if row.overtaken and not files.evidence.is_file():
+        raise _overtaken(run_key)
     if not row.over and not files.evidence.is_file():
         champion, challenger = _model(line, row.champion_id), _model(line, row.challenger_id)
         measured = measure(
@@ -274,7 +278,8 @@ def rescore(
     queued = after_promotion(line, run_key, as_of=as_of)
     if "version" not in queued:
         return queued
-    report = run.score(line, limit, rescore=queued["version"], order="newest", as_of=as_of, progress=progress)
+    most = limit or sys.maxsize  # a scheduled run's limit left the rest in the queue for good
+    report = run.score(line, most, rescore=queued["version"], order="newest", as_of=as_of, progress=progress)
     return {**queued, **report, "baselines": run.build_baselines(line, as_of=as_of)}
 
 
@@ -291,6 +296,7 @@ def retrain(
     Ends without training when there are too few new labels, unless `force`.
     """
     run_key = run_key or _unfinished(line) or f"cli-{(as_of or now()):%Y%m%d-%H%M%S}"
+    folder_name(run_key)  # refused before anything else is said of it
     if _find(line, run_key) is None:
         found = enough(line, force=force)
         if not found["enough"]:
@@ -347,10 +353,10 @@ def copy_report(line: Line, run_key: str, path: Path) -> None:
 
 
 def run_files(line: Line, run_key: str) -> RunFiles:
-    """Where a run keeps its files; DAG run ids hold characters that file names should not."""
+    """Where a run keeps its files. Raises UsageError for a key that is no plain name."""
     from pipeline.label.learn import RunFiles
 
-    return RunFiles(line.settings.home / "retrain" / re.sub(r"[^A-Za-z0-9_.-]+", "-", run_key))
+    return RunFiles(line.settings.home / "retrain" / folder_name(run_key))
 
 
 def _find(line: Line, run_key: str) -> Retraining | None:
@@ -372,7 +378,9 @@ def _begun(line: Line, run_key: str, as_of: datetime | None) -> Retraining:
 def _unfinished(line: Line) -> str | None:
     with line.engine.connect() as connection:
         newest = retrainings.list_retrainings(connection, 1)
-    return newest[0].run_key if newest and newest[0].state in ("running", "failed") else None
+    # a key of before that is refused by now must not stop all later retrainings
+    on_its_way = newest and newest[0].state in ("running", "failed") and is_plain(newest[0].run_key)
+    return newest[0].run_key if on_its_way else None
 
 
 def _model(line: Line, model_id: int | None) -> models.StoredModel:

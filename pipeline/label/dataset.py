@@ -25,7 +25,10 @@ MOST_REPLAYED = 6_000
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """A label in force with its article, as the store reads it. `mentions` are (company, [[start, end), ...])."""
+    """A label in force with its article, as the store reads it. `mentions` are (company, [[start, end), ...]).
+
+    `oldest_label` is the id of the first label that the story was ever given, also if it was taken back since.
+    """
 
     label_id: int
     article_id: int
@@ -42,11 +45,16 @@ class LabelRow:
     may_train: bool
     frozen: str | None
     point: float
+    oldest_label: int
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledArticle:
-    """An article with what its labellers agree on. `first_label` is the id of its oldest label."""
+    """An article with what its labellers agree on.
+
+    `first_label` is the id of its oldest label in force: a later one is to be learnt. `oldest_label` is that of the first
+    label its story ever had: an earlier one may have been learnt, whatever became of it.
+    """
 
     article_id: int
     story_id: int
@@ -62,6 +70,7 @@ class LabelledArticle:
     may_train: bool
     frozen: str | None
     point: float
+    oldest_label: int
 
     def as_example(self) -> dict[str, Any]:
         """One line of a file that model.data reads."""
@@ -122,6 +131,7 @@ def _merge(rows: Sequence[LabelRow]) -> LabelledArticle:
         may_train=first.may_train,
         frozen=next((row.frozen for row in rows if row.frozen), None),
         point=first.point,
+        oldest_label=first.oldest_label,
     )
 
 
@@ -134,17 +144,32 @@ def _str(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def choose_frozen(articles: Sequence[LabelledArticle], trained_until: int) -> dict[int, str]:
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Which texts are near copies: `keys` has one per article, the same for copies.
+
+    `taught`, `frozen`: keys of articles without a label in force that may have been trained on, that are judged on.
+    """
+
+    keys: tuple[str, ...]
+    taught: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
+
+
+def choose_frozen(articles: Sequence[LabelledArticle], trained_until: int, copies: Copies) -> dict[int, str]:
     """Articles to keep for evaluation from now on: article -> random, time or story. Whole stories, fresh ones only.
 
     `trained_until` is the id of the last label that an earlier retraining has seen: what a champion may have learnt
-    from is worthless for judging it.
+    from, or a near copy of it, is worthless for judging it.
     """
     kept = {article.story_id for article in articles if article.frozen}
-    seen = {article.story_id for article in articles if article.first_label <= trained_until}
+    seen = {article.story_id for article in articles if article.oldest_label <= trained_until} - kept
+    keyed = list(zip(copies.keys, articles, strict=True))
+    taught = copies.taught | {key for key, article in keyed if article.story_id in seen}
+    stale = kept | {article.story_id for key, article in keyed if key in taught}
     fresh: dict[int, LabelledArticle] = {}
     for article in articles:
-        if article.story_id not in kept | seen and not article.empty:
+        if article.story_id not in stale and not article.empty:
             fresh.setdefault(article.story_id, article)
     chosen = {story: "random" for story, article in fresh.items() if article.random}
     rest = sorted((a for a in fresh.values() if a.story_id not in chosen), key=lambda a: a.point)
@@ -160,6 +185,15 @@ def _places(fresh: int, kept: int) -> int:
     if kept >= MOST_FROZEN:
         return 0
     return round(fresh * (FIRST_SHARE if kept < ENOUGH_FROZEN else LATER_SHARE))
+
+
+def mark_near_copies(
+    articles: Sequence[LabelledArticle], frozen: Mapping[int, str], copies: Copies
+) -> list[bool]:
+    """For each article: is it a near copy of one that is kept for evaluation?"""
+    keyed = zip(copies.keys, articles, strict=True)
+    kept = copies.frozen | {key for key, a in keyed if a.frozen or a.article_id in frozen}
+    return [key in kept for key in copies.keys]
 
 
 @dataclass(frozen=True, slots=True)

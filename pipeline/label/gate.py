@@ -69,13 +69,19 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Alerts that each would have raised in the same weeks; of those called useful, how many the challenger misses."""
+    """Alerts that each would have raised in the same `days`, on the stories of `history_days` that both have read.
+
+    useful: alerts called useful that the champion's replay raised too; useful_missed: those of them that the challenger's
+    did not; called_useful: all that people called so. Runs of before know neither the last nor the history (0).
+    """
 
     days: int
     champion: int
     challenger: int
     useful: int = 0
     useful_missed: int = 0
+    called_useful: int = 0
+    history_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +272,13 @@ def check_alerts(evidence: Evidence) -> Iterator[Reason]:
         yield Reason("alerts", True, "Alerts were not replayed: there is not enough scored history.")
         return
     told = f"in the last {replay.days} days it would have raised {replay.challenger} alerts, the champion {replay.champion}"
+    if replay.history_days:
+        told += f", on {replay.history_days} days of stories that both have read"
     too_many = replay.challenger > ALERTS_FACTOR * replay.champion + ALERTS_SPARE
     missed = replay.useful_missed > USEFUL_MISSED * replay.useful
-    if missed:
-        told += f", and missed {replay.useful_missed} of {replay.useful} that people called useful"
+    if called := max(replay.useful, replay.called_useful):
+        told += f"; of {called} that people called useful the champion's replay raised {replay.useful}"
+        told += f", and it missed {replay.useful_missed} of these" if replay.useful else ""
     yield Reason(
         "alerts",
         not too_many and not missed,

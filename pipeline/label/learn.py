@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.label.dataset import Dataset, LabelledArticle
+from pipeline.label.dataset import Copies, Dataset, LabelledArticle
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class RunFiles:
         return self.folder / "work"
 
     @property
+    def curves(self) -> Path:
+        return self.folder / "curves"
+
+    @property
     def evidence(self) -> Path:
         return self.folder / "evidence.json"
 
@@ -69,13 +73,19 @@ def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     partial.replace(path)
 
 
-def mark_near_copies(articles: Sequence[LabelledArticle], frozen: Mapping[int, str]) -> list[bool]:
-    """For each article: is it a near copy of one that is kept for evaluation? (by the same measure as the leak check)"""
+def find_copies(articles: Sequence[LabelledArticle], unlabelled: Sequence[tuple[str, bool]]) -> Copies:
+    """Which articles are near copies of each other, by the same measure as the leak check.
+
+    `unlabelled`: texts whose labels were all taken back, and of each whether it is judged on (else it may have been
+    trained on).
+    """
     from model.splits import group_stories
 
-    groups = group_stories([article.text for article in articles], [""] * len(articles))
-    kept = {group for group, a in zip(groups, articles, strict=True) if a.frozen or a.article_id in frozen}
-    return [group in kept for group in groups]
+    keys = group_stories([*(article.text for article in articles), *(text for text, _ in unlabelled)])
+    rest: dict[bool, set[str]] = {True: set(), False: set()}
+    for key, (_, judged) in zip(keys[len(articles) :], unlabelled, strict=True):
+        rest[judged].add(key)
+    return Copies(tuple(keys[: len(articles)]), taught=frozenset(rest[False]), frozen=frozenset(rest[True]))
 
 
 # ---- training
@@ -90,6 +100,7 @@ def train_challenger(
     replay_weight: float,
     created_at: str,
     device: str,
+    tracking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Fine-tunes on new labels, older ones and our own texts, from `start` or from the base encoder; writes `out`.
 
@@ -100,8 +111,8 @@ def train_challenger(
     from model.recipe import RETRAIN, count_rows, label_source, own_texts, rehearsal
     from model.training import TrainConfig
 
-    config = RETRAIN if start else TrainConfig(base=base, tracking=())
-    config = replace(config, start=str(start or ""))
+    config = RETRAIN if start else TrainConfig(base=base)
+    config = replace(config, start=str(start or ""), tracking=tracking)
     # a model that starts from nothing has nothing to rehearse: it learns from all there is
     sources = [label_source(files.new), *(rehearsal(count_rows(files.new)) if start else own_texts())]
     if files.old.stat().st_size:
@@ -115,7 +126,7 @@ def train_challenger(
         # checkpoints of other settings: the settings changed between two tries of one run
         shutil.rmtree(files.work, ignore_errors=True)
         result = finetune(config, sources, out, **arguments)
-    shutil.rmtree(files.work, ignore_errors=True)
+    _clear(files.work, files.curves / "train")
     return {
         "train_examples": result.train_examples,
         "dev_examples": result.dev_examples,
@@ -124,8 +135,24 @@ def train_challenger(
     }
 
 
+def _clear(work: Path, curves: Path) -> None:
+    """Deletes the checkpoints; the curves that tensorboard has there are kept."""
+    if (work / "runs").is_dir():
+        shutil.rmtree(curves, ignore_errors=True)
+        curves.parent.mkdir(exist_ok=True)
+        (work / "runs").rename(curves)
+    shutil.rmtree(work, ignore_errors=True)
+
+
 def adapt_encoder(
-    files: RunFiles, texts: Sequence[str], *, start: Path | None, base: str, created_at: str, device: str
+    files: RunFiles,
+    texts: Sequence[str],
+    *,
+    start: Path | None,
+    base: str,
+    created_at: str,
+    device: str,
+    tracking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Lets the encoder read unlabelled texts (masked words), oldest first; writes `files.adapted`."""
     from model.data import Source
@@ -134,10 +161,10 @@ def adapt_encoder(
 
     _write_lines(files.texts, [{"text": text} for text in texts])
     source = Source("news", files.texts, "internal", "articles of this installation, without labels")
-    config = TrainConfig(base=base, start=str(start or ""), epochs=1, learning_rate=5e-5, tracking=())
+    config = TrainConfig(base=base, start=str(start or ""), epochs=1, learning_rate=5e-5, tracking=tracking)
     work = files.folder / "work_adapt"
     result = pretrain(
         config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=device
     )
-    shutil.rmtree(work, ignore_errors=True)
+    _clear(work, files.curves / "adapt")
     return {"texts": result.texts, "loss_before": result.loss_before, "loss_after": result.loss_after}

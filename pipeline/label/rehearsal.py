@@ -80,12 +80,32 @@ def _span(
     return Span(start + timedelta(days=1), negative, other, np.zeros_like(negative), coverage)
 
 
+def days_of_history(quarters: Sequence[QuarterCount], as_of: datetime) -> int:
+    """UTC days before that of `as_of` since the first story of `quarters`, its own included."""
+    first = min((q.at for q in quarters), default=as_of)
+    return (as_of.date() - first.date()).days
+
+
 def compare_alerts(
-    days: int, champion: Sequence[Raised], challenger: Sequence[Raised], useful: Sequence[Raised]
+    days: int,
+    champion: Sequence[Raised],
+    challenger: Sequence[Raised],
+    useful: Sequence[Raised],
+    *,
+    history_days: int,
 ) -> Replay:
-    """Both lists for the gate; `useful` are alerts that people called so."""
-    missed = sum(not any(_same(alert, other) for other in challenger) for alert in useful)
-    return Replay(days, len(champion), len(challenger), len(useful), missed)
+    """Both lists for the gate; `useful` are alerts that people called so.
+
+    One that the champion's replay does not raise either says nothing of the challenger: the history that was replayed
+    may be too short for it, or feeds, rules and champion were others when it fired.
+    """
+    judged = [alert for alert in useful if _raised(alert, champion)]
+    missed = sum(not _raised(alert, challenger) for alert in judged)
+    return Replay(days, len(champion), len(challenger), len(judged), missed, len(useful), history_days)
+
+
+def _raised(alert: Raised, raised: Sequence[Raised]) -> bool:
+    return any(_same(alert, other) for other in raised)
 
 
 def _same(one: Raised, other: Raised) -> bool:

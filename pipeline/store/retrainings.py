@@ -156,9 +156,16 @@ def read_label_rows(connection: Connection) -> list[LabelRow]:
                 may_train=row.may_train,
                 frozen=row.frozen,
                 point=row.point,
+                oldest_label=row.oldest_label,
             )
         )
     return out
+
+
+def read_unlabelled(connection: Connection, until: int) -> list[tuple[str, bool]]:
+    """Texts whose labels were all taken back, and of each whether it is judged on; the others had one up to `until`."""
+    rows = connection.execute(sql("retrainings_unlabelled"), {"until": until})
+    return [(row.text, row.frozen) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

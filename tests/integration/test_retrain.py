@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from learning import champion_of, crown, give_labels, make_champion, make_line, make_small, one, row_of
-from newsroom import NOW
+from newsroom import NOW, add_articles, add_feed
 
-from pipeline import promotion, retrain
+from pipeline import promotion, retrain, run
 from pipeline.errors import UsageError
-from pipeline.store import desk_models, models
+from pipeline.store import desk_models, labels, models, retrainings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,6 +62,9 @@ def test_from_labels_to_promotion_and_back(line):
     assert one(line, "select analytics.champion_at(:t)", t=NOW - timedelta(seconds=1)) == before
     assert one(line, "select analytics.champion_at(:t)", t=NOW) == after
 
+    files = retrain.run_files(line, "r1")
+    assert list(files.curves.rglob("events.out.tfevents.*")), "UNDERTOW_TRACKING is tensorboard by default"
+    assert not files.work.exists()
     frozen = one(line, "select count(*) from frozen_articles")
     assert frozen == row.metrics["articles"] == 72
     learnt = {json.loads(text)["text"] for text in retrain.run_files(line, "r1").new.open()}
@@ -104,6 +109,148 @@ def test_shuffled_labels_keep_the_champion_and_say_why(line):
     seen = {json.loads(text)["text"] for text in retrain.run_files(line, "good").new.open()}
     judged = {json.loads(text)["text"] for text in retrain.run_files(line, "bad").frozen.open()}
     assert not seen & judged, "what the champion was trained on never becomes a test"
+
+
+def _taught(line, last_label: int) -> None:
+    """A decided run whose challenger was taught all labels up to this one."""
+    with line.engine.begin() as connection:
+        champion = models.champion(connection)
+        retrainings.open_retraining(connection, "before", champion.id, NOW - timedelta(days=7))
+        retrainings.update_retraining(
+            connection,
+            "before",
+            state="promoted",
+            finished_at=NOW - timedelta(days=7),
+            challenger_id=champion.id,
+            data={"last_label": last_label},
+        )
+
+
+def _files(line, run_key):
+    """Texts to learn from, and to be judged on, of a prepared run."""
+    files = retrain.run_files(line, run_key)
+    read = {
+        name: {json.loads(text)["text"] for text in getattr(files, name).open()}
+        for name in ("new", "old", "frozen")
+    }
+    return read["new"] | read["old"], read["frozen"]
+
+
+def _label(line, texts: dict[str, str], feed: str, queue_reason: str | None = None) -> None:
+    articles = add_articles(line.engine, add_feed(line.engine, feed), list(texts))
+    given = [
+        labels.NewLabel(a, "story", "anna", NOW, "file", sentiment=verdict, queue_reason=queue_reason)
+        for a, verdict in zip(articles, texts.values(), strict=True)
+    ]
+    with line.engine.begin() as connection:
+        labels.write_labels(connection, given, NOW)
+
+
+WORDS = [
+    "sold its mill",
+    "hired a cook",
+    "opened two plants",
+    "sued her bank",
+    "lost one ship",
+    "built tall towers",
+]
+TAUGHT = {f"Firm{place} {words}": "neutral" for place, words in enumerate(WORDS)}
+FALLS = "Orvex profit falls {} % in the third quarter of the year"
+
+
+def test_a_corrected_label_of_what_was_taught_is_learnt_and_judges_nobody(line):
+    _label(line, TAUGHT, "first")
+    _taught(line, one(line, "select max(id) from labels"))
+    corrected = labels.NewLabel(
+        one(line, "select min(id) from articles"), "story", "anna", NOW, "desk",
+        sentiment="negative", queue_reason="random",
+    )  # fmt: skip
+    with line.engine.begin() as connection:
+        labels.write_labels(connection, [corrected], NOW)
+    retrain.prepare(line, "r1", as_of=NOW)
+    learnt, judged = _files(line, "r1")
+    assert not judged
+    assert learnt == set(TAUGHT)
+    assert retrain.prepare(line, "r1", as_of=NOW)["new"] == 1
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_re_issue_of_what_was_taught_judges_nobody(line, taken_back):
+    _label(line, {**TAUGHT, FALLS.format(12): "negative"}, "first")
+    last = one(line, "select max(id) from labels")
+    _taught(line, last)
+    if taken_back:
+        with line.engine.begin() as connection:
+            labels.retract(connection, last, NOW)
+    _label(line, {FALLS.format(17): "negative", "Vexor wins a prize": "positive"}, "second", "random")
+    retrain.prepare(line, "r1", as_of=NOW)
+    learnt, judged = _files(line, "r1")
+    assert judged == {"Vexor wins a prize"}
+    assert FALLS.format(17) in learnt
+    assert (FALLS.format(12) in learnt) != taken_back
+
+
+def test_a_re_issue_of_what_is_judged_on_is_not_learnt_when_its_label_is_taken_back(line):
+    _label(line, {FALLS.format(12): "negative"}, "first", "random")
+    retrain.prepare(line, "r1", as_of=NOW)
+    assert _files(line, "r1")[1] == {FALLS.format(12)}
+    with line.engine.begin() as connection:
+        labels.retract(connection, one(line, "select max(id) from labels"), NOW)
+    _label(line, {FALLS.format(17): "negative", **TAUGHT}, "second")
+    retrain.prepare(line, "r2", as_of=NOW)
+    learnt, judged = _files(line, "r2")
+    assert FALLS.format(17) not in judged, "neither the newest nor drawn: else this tests nothing"
+    assert FALLS.format(17) not in learnt
+
+
+@pytest.mark.parametrize("key", ["..", ".", "models/..", "a b"])
+def test_a_run_key_that_is_no_plain_name_touches_nothing(line, key):
+    give_labels(line)
+    kept = line.settings.home / "models" / "kept"
+    kept.mkdir(parents=True)
+    for step in (retrain.retrain, retrain.prepare, retrain.train):
+        with pytest.raises(UsageError, match="letters, digits"):
+            step(line, key, as_of=NOW)
+    assert list(line.settings.home.rglob("*")) == [kept.parent, kept]
+    assert row_of(line, key) is None
+
+
+USEFUL = """
+with alert as (
+  insert into alerts (series_id, state, severity, pending_at, fired_at, last_crossed_at, last_evaluated_at, peak_score,
+                      rule_version)
+  select id, 'resolved', 'warning', :at, :at, :at, :at, 5, 'test' from series limit 1
+  returning id
+)
+insert into feedback (alert_id, kind, given_by, given_at) select id, 'useful', 'anna', :at from alert
+"""
+
+
+def test_a_short_history_judges_the_alerts_that_it_can(line, champion, tmp_path):
+    """The challenger is the champion: what people called useful and neither raises again is no reason to refuse it."""
+    from model.registry import load_manifest, write_manifest
+    from pipeline.rehearse import rehearse
+
+    copy = shutil.copytree(champion, tmp_path / "twin")
+    write_manifest(copy, dataclasses.replace(load_manifest(champion), version="twin"))
+    _label(line, TAUGHT, "first")
+    with line.engine.begin() as connection:
+        stored = models.champion(connection)
+        twin = models.register_model(connection, version="twin", path=str(copy), manifest={}, as_of=NOW)
+    run.score(line, as_of=NOW)
+    run.build_windows(line, as_of=NOW)
+    with line.engine.begin() as connection:
+        connection.execute(sa.text(USEFUL), {"at": NOW - timedelta(days=1)})
+    replayed = rehearse(line, stored, twin, NOW)
+    assert replayed == {
+        "days": 1,
+        "champion": 0,
+        "challenger": 0,
+        "useful": 0,
+        "useful_missed": 0,
+        "called_useful": 1,
+        "history_days": 1,
+    }
 
 
 @pytest.mark.parametrize("point", ["train_challenger", "write_dataset", "measure", "render_report"])

@@ -9,8 +9,17 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.label.dataset import LabelRow, choose_frozen, make_dataset, merge_labels
+from pipeline.label.dataset import (
+    Copies,
+    LabelledArticle,
+    LabelRow,
+    choose_frozen,
+    make_dataset,
+    mark_near_copies,
+    merge_labels,
+)
 from pipeline.label.gate import ClassRecall, Evidence, Kind, Replay
+from pipeline.label.learn import find_copies
 from pipeline.label.measure import read_evidence
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -33,8 +42,13 @@ def row(article: int, verdict: str | None = "neutral", **changes) -> LabelRow:
         "may_train": True,
         "frozen": None,
         "point": (article * 7919 % 1000) / 1000,
+        "oldest_label": article,
     }
     return LabelRow(**{**values, **changes})
+
+
+def no_copies(articles: list[LabelledArticle]) -> Copies:
+    return Copies(tuple(str(article.article_id) for article in articles))
 
 
 def test_the_majority_speaks_and_what_is_disputed_is_left_out():
@@ -62,7 +76,7 @@ def test_an_example_carries_companies_with_their_places():
 
 def test_random_labels_the_newest_and_some_by_story_are_kept():
     articles = merge_labels([row(n, queue_reason="random" if n < 10 else "uncertain") for n in range(200)])
-    frozen = choose_frozen(articles, trained_until=0)
+    frozen = choose_frozen(articles, trained_until=0, copies=no_copies(articles))
     sets = {name: [a for a, of in frozen.items() if of == name] for name in ("random", "time", "story")}
     assert sorted(sets["random"]) == list(range(1, 10)), "label 0 was seen by an earlier retraining"
     assert sorted(sets["time"]) == list(range(200 - len(sets["time"]), 200))
@@ -72,9 +86,60 @@ def test_random_labels_the_newest_and_some_by_story_are_kept():
 
 def test_what_was_trained_on_is_never_kept_for_evaluation():
     articles = merge_labels([row(n) for n in range(1, 101)])
-    frozen = choose_frozen(articles, trained_until=60)
+    frozen = choose_frozen(articles, trained_until=60, copies=no_copies(articles))
     assert frozen
     assert min(frozen) > 60
+
+
+def test_a_corrected_label_is_learnt_again_and_never_kept_for_evaluation():
+    rows = [row(n) for n in range(1, 101) if n != 3]
+    rows.append(row(3, "negative", label_id=101, oldest_label=3, queue_reason="random"))
+    articles = merge_labels(rows)
+    copies = no_copies(articles)
+    frozen = choose_frozen(articles, 60, copies)
+    assert frozen
+    assert 3 not in frozen
+    dataset = make_dataset(articles, frozen, 60, mark_near_copies(articles, frozen, copies))
+    assert 3 in {a.article_id for a in dataset.new}
+
+
+# ten texts that share no pair of words
+TEXTS = [
+    " ".join(f"{word}{letter}" for word in ("acme", "sold", "its", "mill", "to")) for letter in "abcdefghij"
+]
+
+
+def test_near_copies_of_what_was_trained_on_are_never_kept_for_evaluation():
+    rows = [row(n, text=TEXTS[n]) for n in range(1, 8)]
+    rows.append(row(8, text="Orvex profit falls 12 % in the third quarter of the year", oldest_label=1))
+    rows.append(
+        row(9, text="Orvex profit falls 17 % in the third quarter of the year", queue_reason="random")
+    )
+    articles = merge_labels(rows)
+    copies = find_copies(articles, [])
+    frozen = choose_frozen(articles, 1, copies)
+    assert 9 not in frozen
+    assert 9 in choose_frozen(articles, 0, copies), "else it would be"
+    dataset = make_dataset(articles, frozen, 1, mark_near_copies(articles, frozen, copies))
+    assert {8, 9} <= {a.article_id for a in (*dataset.new, *dataset.old)}
+
+
+def test_near_copies_of_texts_whose_labels_were_taken_back_are_on_their_side_too():
+    text = "Orvex profit falls {} % in the third quarter of the year"
+    articles = merge_labels([row(1, text=text.format(12), queue_reason="random"), row(2, text=TEXTS[2])])
+    taught = find_copies(articles, [(text.format(17), False)])
+    assert 1 not in choose_frozen(articles, 0, taught)
+    judged = find_copies(articles, [(text.format(17), True)])
+    assert mark_near_copies(articles, {}, judged) == [True, False]
+
+
+def test_near_copies_of_kept_ones_are_not_learnt_from():
+    text = "Orvex profit falls {} % in the third quarter of the year"
+    articles = merge_labels(
+        [row(1, text=text.format(12)), row(2, text=TEXTS[2]), row(3, text=text.format(17))]
+    )
+    copies = find_copies(articles, [])
+    assert mark_near_copies(articles, {3: "time"}, copies) == [True, False, True]
 
 
 @given(
@@ -88,7 +153,7 @@ def test_no_story_is_on_both_sides(given_rows, trained_until):
     articles = merge_labels(
         [row(a, story_id=s, queue_reason="random" if r else None, frozen=f) for a, s, r, f in given_rows]
     )
-    frozen = choose_frozen(articles, trained_until)
+    frozen = choose_frozen(articles, trained_until, no_copies(articles))
     dataset = make_dataset(articles, frozen, trained_until, [False] * len(articles))
     learnt = {a.story_id for a in (*dataset.new, *dataset.old)}
     judged = {a.story_id for a in dataset.frozen}

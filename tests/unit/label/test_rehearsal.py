@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipeline.detect.rules import parse_rules
 from pipeline.label.arrivals import QuarterCount, Raised
-from pipeline.label.rehearsal import compare_alerts, replay_alerts
+from pipeline.label.gate import check_alerts
+from pipeline.label.rehearsal import compare_alerts, days_of_history, replay_alerts
 from pipeline.types import Series
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -53,6 +55,32 @@ def test_a_useful_alert_that_comes_a_little_later_is_not_missed():
     at = START + timedelta(days=32)
     champion = [Raised(2, at), Raised(1, at)]
     later = [Raised(2, at + timedelta(hours=3))]
-    compared = compare_alerts(7, champion, later, useful=[Raised(2, at)])
+    compared = compare_alerts(7, champion, later, useful=[Raised(2, at)], history_days=35)
     assert (compared.champion, compared.challenger, compared.useful, compared.useful_missed) == (2, 1, 1, 0)
-    assert compare_alerts(7, champion, [], useful=[Raised(2, at)]).useful_missed == 1
+    assert compare_alerts(7, champion, [], useful=[Raised(2, at)], history_days=35).useful_missed == 1
+
+
+def test_a_useful_alert_that_the_champion_does_not_raise_again_is_held_against_nobody(rules):
+    """Where the history is too short for anything to be told, a challenger equal to the champion passes."""
+    as_of = START + timedelta(days=35, hours=2)
+    warned_of = min(BURST) + timedelta(hours=1)
+    whole = [q for q in quarters(1) if q.series_id == 1 or q.at not in BURST or q.at < warned_of]
+    short = [q for q in whole if q.at >= START + timedelta(days=22, hours=5)]
+    told, raised = (
+        [r for r in replay_alerts(SERIES, q, rules, DAYS) if r.series_id == 2] for q in (whole, short)
+    )
+    assert (told, raised) == ([Raised(2, warned_of)], []), "only with two weeks before it is a warning told"
+    history = days_of_history(short, as_of)
+    assert history == 13
+    compared = compare_alerts(13, raised, raised, told, history_days=history)
+    assert (compared.called_useful, compared.useful, compared.useful_missed) == (1, 0, 0)
+    (reason,) = check_alerts(SimpleNamespace(replay=compared))
+    assert reason.passed
+    assert reason.sentence == (
+        "In the last 13 days it would have raised 0 alerts, the champion 0, on 13 days of stories that both have read; "
+        "of 1 that people called useful the champion's replay raised 0."
+    )
+
+
+def test_no_stories_are_no_history():
+    assert days_of_history([], START) == 0

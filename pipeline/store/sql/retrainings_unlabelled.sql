@@ -1,0 +1,11 @@
+-- Texts of articles that had labels and have none in force: kept for evaluation, or taught by a retraining up to `until`.
+select case when story.first_article_id = article.id then story.text
+            else concat_ws(e'\n', article.title, nullif(article.summary, '')) end as text,
+       exists (select from frozen_articles as kept join articles as member on member.id = kept.article_id
+               where member.story_id = article.story_id) as frozen
+from articles as article
+join stories as story on story.id = article.story_id
+where article.id in (select article_id from labels where retracted_at is not null and id <= :until
+                     union select article_id from frozen_articles)
+  and not exists (select from labels as label where label.article_id = article.id and label.retracted_at is null)
+order by article.id
