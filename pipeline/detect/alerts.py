@@ -35,7 +35,7 @@ class Episode:
     """An alert between two ticks.
 
     `crossings`: ticks in a row above the threshold while pending; `quiet`: ticks with data since the score was last
-    worth holding; `silent`: reopened, so people who were told of it believe it resolved until the severity rises.
+    worth holding; `silent`: reopened, so people who were told of its end believe it resolved until the severity rises.
     """
 
     state: State
@@ -103,10 +103,19 @@ def may_tell(severity: Severity, around: Circumstances) -> bool:
     While learning, with a cause that is no news, or under a market-wide alert only what is critical is told; a
     silence holds back everything and says so when it ends.
     """
-    if around.silenced:
+    if around.silenced or in_doubt(severity, around):
         return False
-    doubtful = around.learning or around.under_market or around.cause not in (None, "market_wide")
-    return severity == "critical" or not doubtful
+    return severity == "critical" or not around.under_market
+
+
+def in_doubt(severity: Severity, around: Circumstances) -> bool:
+    """Whether too short a history or a cause that is no news holds it back; both may pass while it fires."""
+    return severity != "critical" and (around.learning or around.cause not in (None, "market_wide"))
+
+
+def as_unbroken(episode: Episode) -> Episode:
+    """A reopened episode whose end nobody was told of yet: for people it went on, so its next end is told."""
+    return replace(episode, silent=False)
 
 
 def as_opening(episode: Episode, changes: tuple[Change, ...]) -> tuple[Episode, tuple[Change, ...]]:

@@ -13,7 +13,9 @@ from pipeline.detect.alerts import (
     Circumstances,
     Episode,
     as_opening,
+    as_unbroken,
     from_memory,
+    in_doubt,
     may_tell,
     to_memory,
 )
@@ -78,16 +80,20 @@ def follow_alerts(connection: Connection, at: Scenery) -> Followed:
         alert_ids={i: e.id for i, e in stored.items() if i in episodes},
     )
     teller = _Teller(connection, at, stored, done)
-    for i in sorted(moved, key=lambda i: _rank(at, i)):
+    order = sorted(moved, key=lambda i: _rank(at, i))
+    goes_on = {i for i, (episode, changes) in moved.items() if episode.state == "firing" and not changes}
+    for i in order:
         episode, changes = moved[i]
         teller.move(i, episode, changes)
+        if i in goes_on:
+            # among the openings: a company whose doubt passes comes before a topic that opens over it
+            teller.doubt_again(i, episode)
         done.states.pop(i, None)
         if episode.open:
             done.states[i] = episode.state
-    for i in sorted(moved, key=lambda i: _rank(at, i)):
-        episode, changes = moved[i]
-        if episode.state == "firing" and not changes:
-            teller.look_again(i, episode)
+    for i in order:
+        if i in goes_on:
+            teller.look_again(i, moved[i][0])
     return done
 
 
@@ -133,6 +139,13 @@ class _Teller:
         stored = self.stored.get(i)
         if stored is not None and not stored.told:
             episode, changes = as_opening(episode, changes)
+        # what was to say that it is over is not true any more
+        if (
+            stored is not None
+            and any(c.kind == "reopen" for c in changes)
+            and notifications.withdraw_resolves(self.connection, stored.id)
+        ):
+            episode = as_unbroken(episode)
         alert_id = self.done.alert_ids.get(i)
         begins = any(c.kind == "pending" for c in changes)
         if alert_id is None or begins:
@@ -172,11 +185,25 @@ class _Teller:
         stored = self.stored.get(i)
         if stored is None or stored.told or stored.inhibited_by is None or stored.shown_event_id is None:
             return
-        if stored.inhibited_by == self.market_alert:
+        # in doubt it stays where it is, or nobody would look at it again
+        if stored.inhibited_by == self.market_alert or self._in_doubt(i, episode):
             return
         change = Change("open", episode.severity, tell=True)
         if not self._carriers(i, change.severity, self._stories(i)):
             self._show(i, stored.id, stored.shown_event_id, change)
+
+    def doubt_again(self, i: int, episode: Episode) -> None:
+        """An alert that a doubtful cause or too short a history held back is shown anew once neither holds."""
+        stored = self.stored.get(i)
+        if stored is None or not stored.doubted or stored.shown_event_id is None:
+            return
+        # what is critical was told whatever the cause: where it was not, no route wanted it
+        if episode.severity != "critical" and not self._in_doubt(i, episode):
+            self._show(i, stored.id, stored.shown_event_id, Change("open", episode.severity, tell=True))
+
+    def _in_doubt(self, i: int, episode: Episode) -> bool:
+        cause = self._cause(i, self._stories(i))
+        return in_doubt(episode.severity, Circumstances(bool(self.at.scene.learning[i]), cause=cause))
 
     def _show(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         """Evidence of an opening, rise or reopening; told where nothing speaks against it."""
@@ -190,6 +217,8 @@ class _Teller:
         inhibited_by = self.market_alert if under_market else None
         around = Circumstances(bool(self.at.scene.learning[i]), silenced, cause, under_market)
         tell = change.tell and may_tell(change.severity, around)
+        if around.learning and not tell:
+            evidence["learning"] = True
         if tell:
             told = notifications.told_receivers(self.connection, alert_id)
             deliveries = route(

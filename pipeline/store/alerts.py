@@ -17,17 +17,27 @@ from pipeline.store.engine import sql
 @dataclass(frozen=True, slots=True)
 class StoredEpisode:
     """An alert that goes on, or that may be reopened. `shown_at`: its last opening or rise, event `shown_event_id`;
-    a reopening that was told, or came before anybody was told, is one too."""
+    a reopening that was told, or came before anybody was told, is one too. `learning`: it was held back then, and its
+    series was still learning."""
 
     id: int
     series_id: int
     memory: dict[str, Any]
     told: bool
+    silenced: bool
+    learning: bool
     inhibited_by: int | None
     cause: str | None
     model_version_id: int | None
     shown_event_id: int | None
     shown_at: datetime | None
+
+    @property
+    def doubted(self) -> bool:
+        """Not told for a cause that is no news or too short a history. What a silence held back is told of at its
+        end, what another alert stands for once it has news of its own."""
+        untold = not (self.told or self.silenced) and self.inhibited_by is None
+        return untold and (self.learning or self.cause not in (None, "market_wide"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +166,11 @@ def add_event(
 
 
 def active_silences(connection: Connection, at: datetime) -> list[Silence]:
-    """Silences in force at a time."""
-    rows = connection.execute(
-        sa.text(
-            "select series_kind, series_key, starts_at, ends_at from silences"
-            " where cancelled_at is null and starts_at <= :at and ends_at > :at"
-        ),
-        {"at": at},
-    )
+    """Silences in force at a time, which do not end before this transaction does.
+
+    One whose end was told holds back nothing any more, although a late tick may lie before that end.
+    """
+    rows = connection.execute(sql("silences_active"), {"at": at})
     return [Silence(*row) for row in rows]
 
 
@@ -194,7 +201,7 @@ def read_feed_age(connection: Connection) -> tuple[datetime | None, int]:
     row = connection.execute(
         sa.text(
             "select min(added_at) as oldest, count(*) as number from feeds"
-            " where enabled and origin <> 'import' and removed_at is null"
+            " where enabled and paused_at is null and origin <> 'import' and removed_at is null"
         )
     ).one()
     return row.oldest, row.number

@@ -140,6 +140,24 @@ def told_receivers(connection: Connection, alert_id: int) -> set[str]:
     return {row.receiver for row in rows}
 
 
+def withdraw_resolves(connection: Connection, alert_id: int) -> int:
+    """Takes back that the alert is over where nobody was told so yet, because it is open again; the number taken back.
+
+    What was to be told with it is told by itself again. One that is under way, or may have arrived, stays.
+    """
+    ids = list(connection.execute(sql("notifications_lock_resolves"), {"alert_id": alert_id}).scalars())
+    if not ids:
+        return 0
+    # Statements of their own: only one that begins under the locks sees what a sender folded meanwhile, and deleting
+    # a row deletes what is folded into it.
+    for statement in (
+        "update notifications set told_with_id = null where told_with_id = any(:ids)",
+        "delete from notifications where id = any(:ids)",
+    ):
+        connection.execute(sa.text(statement), {"ids": ids})
+    return len(ids)
+
+
 def was_written(connection: Connection, kind: NotificationKind, subject_key: str) -> bool:
     """True when any receiver has the message in its outbox."""
     found = connection.execute(

@@ -49,7 +49,7 @@ class World:
         self.engine = engine
         self.number = 0
         with engine.begin() as c:
-            self.model = models.register_model(c, version="v1", path="starter", manifest={}, as_of=NOW).id
+            self.model = models.register_model(c, version="v1", path="nowhere", manifest={}, as_of=NOW).id
             models.point_alias(c, "v1", by="test", reason="test", as_of=NOW - timedelta(days=400))
             self.feeds = [self._feed(c, name, "file") for name in ("wire", "ledger", "blog")]
             self.archive = self._feed(c, "import:archive", "import")

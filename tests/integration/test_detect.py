@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from detect_world import BAD, COMPANIES, NOW, ROUTES, World
 from sqlalchemy.engine import Engine
 
@@ -15,7 +16,8 @@ from pipeline.detect.course import walk
 from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import detect
-from pipeline.store import alerts, models
+from pipeline.store import alerts, models, notifications, scores
+from pipeline.types import StoryScore
 
 
 @pytest.fixture
@@ -49,6 +51,12 @@ def told(world: World) -> list[tuple[str, str, str]]:
         " join series s on s.id = a.series_id order by n.id"
     )
     return [(r["key"], r["kind"], r["severity"]) for r in rows]
+
+
+def send_all(world: World) -> None:
+    """As if a notifier had been there."""
+    with world.engine.begin() as connection:
+        connection.execute(sa.text("update notifications set state = 'sent', attempts = 1"))
 
 
 def test_a_crisis_fires_at_once_and_is_told_once(world: World, engine: Engine, rules: Rules) -> None:
@@ -258,6 +266,7 @@ def test_what_was_folded_stays_so_when_both_reopen(world: World, engine: Engine,
     detect(engine, rules, as_of=NOW + timedelta(hours=32))
     before = [("Acme", "open", "critical"), ("Acme", "resolve", "critical")]
     assert told(world) == before
+    send_all(world)
     again = NOW + timedelta(hours=33)
     for _ in range(8):
         world.story(again, "Acme", BAD, topic="corporate_debt")
@@ -313,7 +322,7 @@ def test_a_dead_feed_freezes_and_a_promotion_does_not_fire(
     assert {r["state"] for r in states} <= {"firing", "held", "no_data", "pending"}
     opened = len(world.rows("select 1 from alert_events where kind = 'open'"))
     with engine.begin() as connection:
-        models.register_model(connection, version="v2", path="starter", manifest={}, as_of=NOW)
+        models.register_model(connection, version="v2", path="nowhere", manifest={}, as_of=NOW)
         models.point_alias(connection, "v2", by="test", reason="better", as_of=NOW + timedelta(hours=14))
     detect(engine, rules, as_of=NOW + timedelta(hours=26))
     assert len(world.rows("select 1 from alert_events where kind = 'open'")) == opened
@@ -328,3 +337,234 @@ def test_two_detectors_at_once_evaluate_each_tick_once(world: World, engine: Eng
         reports = list(pool.map(lambda _: detect(engine, rules, as_of=at), range(3)))
     assert sum(r.ticks for r in reports) == len(world.rows("select 1 from ticks")) == 4
     assert [t[:2] for t in told(world)] == [("Acme", "open")]
+
+
+NIGHT = '\n[[quiet_hours]]\nhours = "17:00-23:30"\n'
+WARNINGS = "\n[rule]\ncritical = 50\nlearn_days = {}\n"
+TOPICS = ("legal_regulation", "markets", "macro")
+
+
+def burst(world: World, at: datetime, number: int, feeds: tuple[int, ...] = (0, 1, 2)) -> None:
+    """Bad news of Acme from some feeds, of several topics."""
+    for n in range(number):
+        world.story(at, "Acme", BAD, feed=feeds[n % len(feeds)], topic=TOPICS[n % 3], scored_at=at)
+
+
+def pending_of(world: World, key: str) -> list[str]:
+    query = (
+        "select n.kind from notifications n join alerts a on a.id = n.alert_id join series s on s.id = a.series_id"
+        " where s.key = :key and n.state = 'pending' order by n.id"
+    )
+    return [r["kind"] for r in world.rows(query, key=key)]
+
+
+@pytest.mark.parametrize("tried", [False, True], ids=["waits for the morning", "receiver is down"])
+def test_an_end_that_nobody_was_told_of_is_void_once_the_alert_is_open_again(
+    world: World, engine: Engine, tried: bool
+) -> None:
+    rules = parse_rules(ROUTES + NIGHT)
+    world.archive_days()
+    burst(world, NOW, 12)
+    detect(engine, rules, as_of=NOW)
+    send_all(world)
+    detect(engine, rules, as_of=NOW + timedelta(hours=31))
+    assert alert_of(world, "Acme")["state"] == "resolved"
+    assert pending_of(world, "Acme") == ["resolve"]
+    if tried:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("update notifications set attempts = 3, error = 'refused' where state = 'pending'")
+            )
+    burst(world, NOW + timedelta(hours=31, minutes=10), 14)
+    detect(engine, rules, as_of=NOW + timedelta(hours=31, minutes=45))
+    again = alert_of(world, "Acme")
+    assert (again["state"], again["severity"], again["reopened"]) == ("firing", "critical", 1)
+    assert pending_of(world, "Acme") == []
+    detect(engine, rules, as_of=NOW + timedelta(hours=70))
+    assert alert_of(world, "Acme")["state"] == "resolved"
+    assert [t[:2] for t in told(world) if t[0] == "Acme"] == [("Acme", "open"), ("Acme", "resolve")]
+
+
+def test_an_end_that_is_on_its_way_was_told_and_the_reopening_is_silent(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days()
+    burst(world, NOW, 12)
+    detect(engine, rules, as_of=NOW)
+    send_all(world)
+    ended = NOW + timedelta(hours=31)
+    detect(engine, rules, as_of=ended)
+    with engine.begin() as connection:
+        claim = notifications.claim(connection, "desk", ended)
+    assert claim is not None
+    burst(world, ended + timedelta(minutes=10), 14)
+    detect(engine, rules, as_of=ended + timedelta(minutes=45))
+    assert alert_of(world, "Acme")["memory"]["silent"] is True
+    assert pending_of(world, "Acme") == ["resolve"]
+
+
+def test_a_warning_that_ends_and_reopens_in_quiet_hours_is_told_as_open_after_them(
+    world: World, engine: Engine
+) -> None:
+    rules = parse_rules(ROUTES + '\n[[quiet_hours]]\nweekdays = "wed-fri"\n' + WARNINGS.format(1))
+    world.archive_days()
+    burst(world, NOW, 10)
+    detect(engine, rules, as_of=NOW + timedelta(minutes=39))
+    assert pending_of(world, "Acme") == ["open"]
+    ended = NOW + timedelta(hours=31)
+    detect(engine, rules, as_of=ended)
+    assert pending_of(world, "Acme") == ["open", "resolve"]
+    with engine.begin() as connection:  # a sender was at it and came no further
+        connection.execute(
+            sa.text(
+                "update notifications n set told_with_id = later.id from notifications later"
+                " where n.kind = 'open' and later.kind = 'resolve' and later.alert_id = n.alert_id"
+            )
+        )
+    burst(world, ended + timedelta(minutes=10), 14)
+    detect(engine, rules, as_of=ended + timedelta(minutes=45))
+    assert alert_of(world, "Acme")["state"] == "firing"
+    assert pending_of(world, "Acme") == ["open"]
+    with engine.begin() as connection:
+        claim = notifications.claim(connection, "desk", NOW + timedelta(hours=60))
+    assert claim is not None
+    assert (claim.kind, claim.payload["series"]["key"]) == ("open", "Acme")
+
+
+def test_a_story_counts_live_whoever_else_read_it_before_the_champion(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    at = NOW - timedelta(minutes=10)
+    with engine.begin() as connection:
+        v2 = models.register_model(connection, version="v2", path="nowhere", manifest={}, as_of=NOW).id
+    world.story(at, "Elm")
+    late, never = (
+        world.story(at, "Acme", BAD, model=v2, scored_at=at + timedelta(minutes=1)) for _ in range(2)
+    )
+    detect(engine, rules, as_of=NOW)
+    score = StoryScore(late, BAD, {world.company["Acme"]: BAD}, {"markets": 0.9})
+    with engine.begin() as connection:
+        scores.write_scores(connection, world.model, [score], {late: b"x" * 16}, NOW + timedelta(minutes=1))
+    read = NOW + timedelta(minutes=20)
+    assert detect(engine, rules, as_of=read).counted == 1
+    counted = "select model_version_id as model, live from counted_stories where story_id = :id order by 1"
+    both = [{"model": world.model, "live": True}, {"model": v2, "live": False}]
+    assert world.rows(counted, id=late) == both
+    before = dump(world)
+    detect(engine, rules, as_of=read)
+    assert dump(world) == before
+    with engine.begin() as connection:
+        models.point_alias(connection, "v2", by="test", reason="better", as_of=read)
+    assert detect(engine, rules, as_of=read + timedelta(minutes=15)).counted == 1
+    assert world.rows(counted, id=never) == [{"model": v2, "live": True}]
+    assert world.rows(counted, id=late) == both
+
+
+def test_what_no_champion_reads_is_history_once_it_is_too_old_to_be_live(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    with engine.begin() as connection:
+        v2 = models.register_model(connection, version="v2", path="nowhere", manifest={}, as_of=NOW).id
+    world.story(NOW, "Elm")
+    story = world.story(NOW, "Acme", BAD, model=v2, scored_at=NOW)
+    for hours in (0, 6, 7):
+        detect(engine, rules, as_of=NOW + timedelta(hours=hours, minutes=14))
+    assert world.rows("select live from counted_stories where story_id = :id", id=story) == [{"live": False}]
+
+
+def test_a_warning_of_one_source_is_told_once_others_report_it(world: World, engine: Engine) -> None:
+    rules = parse_rules(ROUTES + WARNINGS.format(1))
+    world.archive_days()
+    burst(world, NOW, 7, feeds=(0,))
+    detect(engine, rules, as_of=NOW + timedelta(minutes=24))
+    doubtful = alert_of(world, "Acme")
+    assert (doubtful["state"], doubtful["told"], doubtful["cause"]) == ("firing", False, "one_source")
+    burst(world, NOW + timedelta(minutes=25), 12, feeds=(1, 2))
+    detect(engine, rules, as_of=NOW + timedelta(minutes=39))
+    known = alert_of(world, "Acme")
+    assert (known["told"], known["cause"], known["evidence"]["sources"]) == (True, None, 3)
+    assert told(world) == [("Acme", "open", "warning")]
+    before = dump(world)
+    detect(engine, rules, as_of=NOW + timedelta(minutes=39))
+    assert dump(world) == before
+    detect(engine, rules, as_of=NOW + timedelta(hours=31))
+    assert [t[1] for t in told(world) if t[0] == "Acme"] == ["open", "resolve"]
+    with engine.connect() as connection:
+        stored = read_stored(connection, NOW, NOW + timedelta(hours=31))
+        evaluated = evaluate_stored(connection, stored, rules)
+        replayed = history_lines(evaluated, walk(evaluated), tuple(s for s, _ in stored.series))
+        live = alerts.read_history_lines(connection, NOW - timedelta(days=1), NOW + timedelta(hours=31))
+    assert replayed == live
+
+
+def test_a_warning_of_a_series_that_was_learning_is_told_once_it_has_learnt(
+    world: World, engine: Engine
+) -> None:
+    learning, learnt = (parse_rules(ROUTES + WARNINGS.format(days)) for days in (60, 1))
+    world.archive_days()
+    burst(world, NOW, 10)
+    detect(engine, learning, as_of=NOW + timedelta(minutes=39))
+    held_back = alert_of(world, "Acme")
+    assert (held_back["state"], held_back["told"], held_back["cause"]) == ("firing", False, None)
+    detect(engine, learnt, as_of=NOW + timedelta(minutes=54))
+    assert told(world) == [("Acme", "open", "warning")]
+    assert "learning" not in alert_of(world, "Acme")["evidence"]
+
+
+def test_what_no_route_wanted_when_its_doubt_passed_is_not_told_later(world: World, engine: Engine) -> None:
+    nobody = ROUTES + 'keys = ["none"]\n'
+    world.archive_days()
+    burst(world, NOW, 10)
+    detect(engine, parse_rules(nobody + WARNINGS.format(60)), as_of=NOW + timedelta(minutes=24))
+    assert alert_of(world, "Acme")["evidence"]["learning"] is True
+    detect(engine, parse_rules(nobody + WARNINGS.format(1)), as_of=NOW + timedelta(minutes=39))
+    detect(engine, parse_rules(ROUTES + WARNINGS.format(1)), as_of=NOW + timedelta(minutes=54))
+    assert alert_of(world, "Acme")["state"] == "firing"
+    assert [t for t in told(world) if t[0] == "Acme"] == []
+
+
+def test_what_was_folded_and_then_in_doubt_is_looked_at_again(world: World, engine: Engine) -> None:
+    learning, learnt = (parse_rules(ROUTES + WARNINGS.format(days)) for days in (60, 1))
+    world.archive_days(15)
+    for n in range(14):
+        world.story(NOW, ("Birch Bank", "Cedar Bank")[n % 2], BAD, topic="corporate_debt")
+    detect(engine, learnt, as_of=NOW + timedelta(minutes=24))
+    assert [t[0] for t in told(world)] == ["banks"]
+    for hour in range(3, 8):
+        for _ in range(3):
+            world.story(NOW + timedelta(hours=hour), "Birch Bank", BAD)
+        detect(engine, learning, as_of=NOW + timedelta(hours=hour, minutes=14))
+    assert [t[0] for t in told(world)] == ["banks"]
+    detect(engine, learnt, as_of=NOW + timedelta(hours=7, minutes=29))
+    assert ("Birch Bank", "open", "warning") in told(world)
+
+
+def test_a_silence_whose_end_was_told_holds_nothing_back(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days()
+    world.story(NOW, "Elm")
+    detect(engine, rules, as_of=NOW)
+    ends = NOW + timedelta(minutes=24)  # 12:31, after a tick that detect is late for
+    with engine.begin() as connection:
+        alerts.silence(connection, "company", "Acme", ends - NOW, "ann", "maintenance", NOW)
+    burst(world, NOW + timedelta(minutes=20), 12)
+    with engine.begin() as connection:
+        [silence] = notifications.ended_silences(connection, ends)
+        assert silence["held_back"] == []
+        notifications.mark_silence_told(connection, silence["id"], ends)
+    detect(engine, rules, as_of=ends + timedelta(minutes=1))
+    acme = alert_of(world, "Acme")
+    assert (acme["told"], acme["silenced"]) == (True, False)
+    assert told(world) == [("Acme", "open", "critical")]
+
+
+def test_a_silence_is_not_told_of_as_ended_while_a_tick_is_judged_under_it(
+    world: World, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        alerts.silence(connection, "company", "Acme", timedelta(minutes=24), "ann", "maintenance", NOW)
+    late = NOW + timedelta(minutes=25)
+    with engine.begin() as tick, engine.begin() as sender:
+        assert len(alerts.active_silences(tick, NOW + timedelta(minutes=23))) == 1
+        assert notifications.ended_silences(sender, late) == []
+    with engine.begin() as sender:
+        assert len(notifications.ended_silences(sender, late)) == 1

@@ -2,7 +2,8 @@
 -- opening or rise. A reopening is an opening where it was told, or where nobody was told of the alert before.
 select alert.*, shown.id as shown_event_id, shown.at as shown_at
 from (
-  select distinct on (series_id) id, series_id, memory, told, inhibited_by, cause, model_version_id
+  select distinct on (series_id) id, series_id, memory, told, silenced, evidence ? 'learning' as learning, inhibited_by,
+         cause, model_version_id
   from alerts
   where not is_test and (state <> 'resolved' or resolved_at >= :since)
   order by series_id, (state <> 'resolved') desc, id desc

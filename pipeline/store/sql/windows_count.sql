@@ -1,15 +1,17 @@
 -- Counts every scored story that was not counted yet, in the one window it counts in. A story is live once, by the
--- champion: in the window of its arrival, or in the first one that is still open. What was published or scored more
--- than 6 h before is history: it counts when it was published, in baselines only.
+-- champion, whoever else has read it: in the window of its arrival, or in the first one that is still open. What was
+-- published or scored more than 6 h before is history: it counts when it was published, in baselines only. What another
+-- model read waits until the story is live or too old for it: that model may become champion first.
 with closed as (
   select coalesce(max(tick_at), '-infinity') as until from ticks
 ), fresh as (
   select score.story_id, score.model_version_id,
          story.available_at, coalesce(article.event_at, story.available_at) as event_at,
          not story.backfilled
-           and score.model_version_id = :champion_id
            and story.available_at >= closed.until - interval '6 hours'
-           and not exists (select from counted_stories as known where known.story_id = score.story_id) as live,
+           and not exists (
+             select from counted_stories as known where known.story_id = score.story_id and known.live
+           ) as may_be_live,
          story.backfilled, closed.until
   from scores as score
   join stories as story on story.id = score.story_id
@@ -21,13 +23,18 @@ with closed as (
       select from counted_stories as known
       where known.story_id = score.story_id and known.model_version_id = score.model_version_id
     )
+), judged as (
+  select *, may_be_live and model_version_id = :champion_id as live,
+         may_be_live and not bool_or(model_version_id = :champion_id) over (partition by story_id) as waits
+  from fresh
 ), placed as (
   select story_id, model_version_id, live,
          date_bin('15 minutes',
                   case when live then greatest(available_at, until)
                        when backfilled then least(event_at, available_at)
                        else available_at end, 'epoch') as window_start
-  from fresh
+  from judged
+  where not waits
 ), counted as (
   insert into counted_stories (story_id, model_version_id, window_start, counted_at, live)
   select story_id, model_version_id, window_start, :as_of, live from placed

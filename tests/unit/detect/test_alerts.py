@@ -16,7 +16,9 @@ from pipeline.detect.alerts import (
     Observation,
     advance,
     as_opening,
+    as_unbroken,
     from_memory,
+    in_doubt,
     may_tell,
     to_memory,
 )
@@ -130,6 +132,34 @@ def test_no_data_freezes() -> None:
 )
 def test_what_is_told(severity, around, told) -> None:
     assert may_tell(severity, around) is told
+
+
+@pytest.mark.parametrize(
+    ("severity", "around", "doubt"),
+    [
+        ("warning", Circumstances(), False),
+        ("warning", Circumstances(learning=True), True),
+        ("warning", Circumstances(cause="one_source"), True),
+        ("critical", Circumstances(learning=True, cause="one_source"), False),
+        ("warning", Circumstances(cause="market_wide"), False),
+        ("warning", Circumstances(silenced=True, under_market=True), False),
+    ],
+)
+def test_what_is_held_back_in_doubt(severity, around, doubt) -> None:
+    assert in_doubt(severity, around) is doubt
+
+
+def test_a_reopened_alert_whose_end_was_not_told_tells_its_next_end() -> None:
+    ended = Episode("resolved", "critical", START, START, fired_at=START, resolved_at=START)
+    again, _ = advance(ended, Observation(START + TICK, 6.0, enough=True), RULE)
+    assert again is not None
+    said = []
+    for episode in (again, as_unbroken(again)):
+        now: Episode | None = episode
+        for n in range(2, 6):
+            now, changes = advance(now, Observation(START + TICK * n, 0.0, enough=True), RULE)
+        said.append(changes)
+    assert said == [(Change("resolve", "critical"),), (Change("resolve", "critical", tell=True),)]
 
 
 SCORES = st.lists(st.one_of(st.none(), st.floats(0, 8)), max_size=60)
