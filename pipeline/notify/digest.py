@@ -16,7 +16,7 @@ from pipeline.notify.view import Action, Envelope, LinkMaker
 
 # A digest that fell due longer ago than this was not missed by an outage: it was configured since.
 LATE = timedelta(hours=12)
-# Lines of each list in Slack; mail has all.
+# Lines of each list in Slack; mail has all that were read (digest_alerts.sql).
 SLACK_LINES = 12
 
 
@@ -50,12 +50,11 @@ def is_due(digest: Digest, as_of: datetime) -> datetime | None:
 
 
 def digest_payload(digest: Digest, due: datetime, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """What the outbox keeps: the figures of [due - length, due)."""
-    start = due - digest.length
+    """What the outbox keeps: the figures of [start, due)."""
     return {
         "name": digest.name,
         "every": digest.every,
-        "start": start.isoformat(),
+        "start": digest.start_of(due).isoformat(),
         "end": due.isoformat(),
         **figures,
     }
@@ -65,15 +64,18 @@ def digest_message(
     envelope: Envelope, payload: Mapping[str, Any], links: LinkMaker, desk_url: str
 ) -> Message:
     """The digest as a message."""
-    alerts = [_alert(a, envelope.zone, links) for a in payload.get("alerts") or []]
+    rows = payload.get("alerts") or []
+    alerts = [_alert(a, envelope.zone, links) for a in rows]
+    total, critical = _counts(rows)
     series = [_series(s) for s in payload.get("series") or []]
-    subject = _subject(payload, alerts, envelope.zone)
+    subject = _subject(payload, total, critical, envelope.zone)
     totals = _totals(payload.get("totals") or {})
     view = {
         "subject": subject,
         "period": phrases.span(moment(payload.get("start")), moment(payload.get("end")), envelope.zone),
         "totals": totals,
         "alerts": alerts,
+        "more_alerts": _more(total, len(alerts)),
         "series": series,
         "before": "the week before" if payload.get("every") == "week" else "the day before",
         "trouble": [
@@ -90,19 +92,32 @@ def digest_message(
         summary=subject,
         text=render("digest.txt.j2", **view),
         html=render("digest.html.j2", **view),
-        blocks=_blocks(subject, totals, alerts, series, desk_url),
+        blocks=_blocks(subject, totals, alerts, total, series, desk_url),
         zone=envelope.zone,
         sent_at=envelope.sent_at,
     )
 
 
-def _subject(payload: Mapping[str, Any], alerts: list[AlertLine], zone: tzinfo) -> str:
+def _counts(rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Alerts of the period and critical ones among them: the rows are the worst of them, and each carries both numbers.
+
+    What was written to the outbox before rows did has all of its rows.
+    """
+    critical = sum(1 for row in rows if row.get("severity") == "critical")
+    first = rows[0] if rows else {}
+    return int(first.get("all_alerts") or len(rows)), int(first.get("all_critical") or critical)
+
+
+def _more(total: int, told: int) -> str:
+    return f"{total - told:,} more on the desk" if total > told else ""
+
+
+def _subject(payload: Mapping[str, Any], total: int, critical: int, zone: tzinfo) -> str:
     end = moment(payload.get("end"))
     of = f" to {phrases.day(end.astimezone(zone))}" if end else ""
     what = "Week" if payload.get("every") == "week" else "Day"
-    critical = sum(1 for a in alerts if a.tone == "critical")
-    told = phrases.count(len(alerts), "alert") if alerts else "no alerts"
-    return f"{what}{of}: {told}" + (f", {critical} critical" if critical else "")
+    told = phrases.count(total, "alert") if total else "no alerts"
+    return f"{what}{of}: {told}" + (f", {critical:,} critical" if critical else "")
 
 
 def _totals(totals: Mapping[str, Any]) -> str:
@@ -165,7 +180,12 @@ def _trouble(feed: Mapping[str, Any], zone: tzinfo) -> str:
 
 
 def _blocks(
-    subject: str, totals: str, alerts: Sequence[AlertLine], series: Sequence[SeriesLine], desk_url: str
+    subject: str,
+    totals: str,
+    alerts: Sequence[AlertLine],
+    total: int,
+    series: Sequence[SeriesLine],
+    desk_url: str,
 ) -> tuple[slack.Block, ...]:
     blocks = [
         slack.header(f"{slack.MARKS['note']} {subject}"),
@@ -176,7 +196,9 @@ def _blocks(
             slack.section(slack.link(f"{a.state}: {a.title}", a.url), slack.plain(f"\n{a.what}"))
             for a in alerts[:SLACK_LINES]
         ]
-        blocks.append(slack.rich(slack.listing(items)))
+        more = _more(total, len(items))
+        rest = [slack.section(slack.plain(f"and {more}"))] if more else []
+        blocks.append(slack.rich(slack.listing(items), *rest))
     if series:
         rows = [
             slack.section(slack.plain(f"{s.title}: {s.negative} negative, {s.before} before"))

@@ -44,4 +44,5 @@ def _write_silence_ends(connection: Connection, routing: Routing, as_of: datetim
 
 def digest_until(connection: Connection, digest: Digest, end: datetime) -> dict[str, object]:
     """The payload of `digest` as if it fell due at `end`, for looking at it beforehand."""
-    return digest_payload(digest, end, notifications.digest_figures(connection, end - digest.length, end))
+    figures = notifications.digest_figures(connection, digest.start_of(end), end)
+    return digest_payload(digest, end, figures)

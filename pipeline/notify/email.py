@@ -22,6 +22,14 @@ from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, hide
 
 Security = Literal["starttls", "tls", "none"]
 SUBJECT_CHARS = 180
+# Answers to a recipient that mean that there is none such; the status behind the code may say that it is something else.
+NO_MAILBOX = frozenset({550, 551, 553})
+TOO_LARGE = 552
+NOT_LOGGED_IN = frozenset({530, 535})
+# The status of RFC 3463; qmail writes it at the end. Not part of an IP address.
+_STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+# Servers without a status (Exim) refuse to relay in words only.
+_NO_RELAY = re.compile(r"relay|authent", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,34 +134,58 @@ def _connect(server: MailServer) -> smtplib.SMTP:
 def _deliverable(error: Exception, server: MailServer) -> TemporaryDeliveryError | PermanentDeliveryError:
     """Our error for one of SMTP's.
 
-    Only a refusal of this mail or of every recipient is for good; a wrong password, certificate or host is put right
-    by a person, and the mail must still be there then.
+    Only a refusal of this mail, or of every recipient because there is none such, is for good; a wrong login, sender,
+    relay, certificate or host is put right by a person, and the mail must still be there then.
     """
     where = f"mail server {server.host}:{server.port}"
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        codes = sorted({code for code, _ in error.recipients.values()})
-        said = f"{where} refused every recipient ({', '.join(map(str, codes))})"
-        if all(code >= 500 for code in codes):
+        answers = [(code, _words(detail)) for code, detail in error.recipients.values()]
+        told = sorted({f"{code} {_status(words)}".strip() for code, words in answers})
+        said = f"{where} refused every recipient ({', '.join(told)})"
+        if all(_no_mailbox(code, words) for code, words in answers):
             return PermanentDeliveryError(said, "check `to` of the receiver")
-        return TemporaryDeliveryError(said)
+        mis_set = any(code >= 500 for code, _ in answers)
+        return TemporaryDeliveryError(said, "check the login and UNDERTOW_SMTP_FROM" if mis_set else "")
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return TemporaryDeliveryError(
             f"{where} refused the login ({error.smtp_code})", "check user and password"
         )
     if isinstance(error, smtplib.SMTPResponseException):
-        detail = (
-            error.smtp_error.decode("utf-8", "replace")
-            if isinstance(error.smtp_error, bytes)
-            else error.smtp_error
+        words = _words(error.smtp_error)
+        said = f"{where} answered {error.smtp_code} {hide(words, server.password)}"
+        if _refuses_this_mail(error, words):
+            return PermanentDeliveryError(said)
+        mis_set = error.smtp_code >= 500 and not isinstance(
+            error, smtplib.SMTPConnectError | smtplib.SMTPHeloError
         )
-        said = f"{where} answered {error.smtp_code} {hide(detail, server.password)}"
-        refused = (
-            isinstance(error, smtplib.SMTPDataError | smtplib.SMTPSenderRefused) and error.smtp_code >= 500
-        )
-        return PermanentDeliveryError(said) if refused else TemporaryDeliveryError(said)
+        return TemporaryDeliveryError(said, "check the login and UNDERTOW_SMTP_FROM" if mis_set else "")
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return TemporaryDeliveryError(
             f"{where} does not offer what is asked of it ({error})",
             "check UNDERTOW_SMTP_SECURITY and the login",
         )
     return TemporaryDeliveryError(f"{where} cannot be reached ({hide(error, server.password)})")
+
+
+def _refuses_this_mail(error: smtplib.SMTPResponseException, words: str) -> bool:
+    """False where the server refuses us: it would refuse every other mail too."""
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return error.smtp_code == TOO_LARGE
+    # servers that look at the sender only after the text (Exchange) say so by the status
+    us = error.smtp_code in NOT_LOGGED_IN or _status(words).startswith("5.7.")
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500 and not us
+
+
+def _no_mailbox(code: int, words: str) -> bool:
+    status = _status(words)
+    known = status.startswith("5.1.") if status else not _NO_RELAY.search(words)
+    return code in NO_MAILBOX and known
+
+
+def _status(words: str) -> str:
+    found = _STATUS.search(words)
+    return found[0] if found else ""
+
+
+def _words(answer: bytes | str) -> str:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer

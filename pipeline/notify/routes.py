@@ -98,18 +98,26 @@ class Digest:
     weekday: int = 0
     zone: tzinfo = UTC
 
-    @property
-    def length(self) -> timedelta:
-        return timedelta(days=1 if self.every == "day" else 7)
-
     def last_due(self, as_of: datetime) -> datetime:
         """The newest time, UTC, not after `as_of` at which it falls due."""
         day = as_of.astimezone(self.zone).date()
-        for back in range(8):
+        for back in range(9):  # a time that the clock skips may come after midnight, on the next day
             wall = datetime.combine(day - timedelta(days=back), self.at, tzinfo=self.zone)
             if wall <= as_of and (self.every == "day" or wall.weekday() == self.weekday):
                 return wall.astimezone(UTC)
         raise AssertionError("a week has every weekday")
+
+    def start_of(self, end: datetime) -> datetime:
+        """Where the period that ends at `end` begins, UTC: where the one before ended.
+
+        That is the due time before, 23 or 25 hours earlier on days when the clock changes; for an `end` that is none
+        (it is looked at beforehand) the same time by the clock, a day or a week earlier.
+        """
+        end = end.astimezone(UTC)
+        if end == self.last_due(end):
+            return self.last_due(end - timedelta(microseconds=1))
+        wall = end.astimezone(self.zone) - timedelta(days=1 if self.every == "day" else 7)
+        return wall.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ message per event. A resend looks first whether the message arrived, by the key 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,8 +31,21 @@ HISTORY_MESSAGES = 200
 HOPELESS = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "too_many_attachments", "no_text"}
 )
-# The message to edit is gone or too old: a new one is posted instead.
-NO_EDIT = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
+# The message to edit is gone, too old or in a channel that the bot has left: a new one is posted instead. If the channel
+# of today is a wrong one too, posting says so.
+NO_EDIT = frozenset(
+    {
+        "message_not_found",
+        "cant_update_message",
+        "edit_window_closed",
+        "thread_not_found",
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+    }
+)
+# Channel and ts of a message. The thread of an alert that began by webhook or mail looks otherwise.
+OURS = re.compile(r"[A-Z0-9]+:\d+\.\d+")
 # The client logs webhook addresses, and on a lost connection posts again, which may be twice.
 _QUIET: dict[str, Any] = {"logger": logging.Logger("slack", logging.CRITICAL + 1), "retry_handlers": []}
 
@@ -47,7 +61,7 @@ class SlackBotSender:
     def send(self, message: Message, occasion: Occasion) -> Sent:
         with _slack_errors(self.token):
             client = WebClient(self.token, base_url=self.base_url, timeout=int(TIMEOUT_S), **_QUIET)
-            if occasion.thread:
+            if occasion.thread and OURS.fullmatch(occasion.thread):
                 return self._go_on(client, message, occasion, occasion.thread)
             return self._open(client, message, occasion)
 

@@ -16,6 +16,9 @@ from notify_world import START, World, later, make_world, payload
 from sqlalchemy.engine import Engine
 
 from pipeline.notify import step
+from pipeline.notify.apprise import AppriseSender
+from pipeline.notify.message import Message
+from pipeline.notify.sending import Occasion
 from pipeline.store import desk_alerts, notifications
 
 MAIL_AND_SLACK = """
@@ -287,6 +290,40 @@ def test_an_edited_message_that_is_gone_is_posted_anew(world: World, slack: Slac
     assert "Resolved" in slack.text_of(slack.messages[0])
 
 
+@pytest.mark.parametrize("thread", ["webhook:c0ffee", "<c0ffee@bank.example>"])
+def test_an_alert_that_began_by_webhook_or_mail_goes_on_at_the_bot(
+    world: World, slack: SlackSink, thread: str
+) -> None:
+    alert = world.raise_alert()
+    world.tell(alert, deliveries=[notifications.Delivery("slack", START)])
+    world.notify()
+    world.run("update message_threads set external_id = :thread", thread=thread)
+    slack.calls.clear()
+    world.tell(alert, "rise", at=later(hours=1), deliveries=[notifications.Delivery("slack", later(hours=1))])
+    assert counts(world.notify(later(hours=1))) == {"sent": 1}
+    assert slack.calls == ["chat.postMessage"]
+    assert "thread_ts" not in slack.messages[1]
+
+
+@pytest.mark.parametrize("word", ["channel_not_found", "not_in_channel", "is_archived"])
+def test_an_alert_in_a_channel_that_the_bot_left_goes_on_in_that_of_today(
+    world: World, slack: SlackSink, word: str
+) -> None:
+    alert = world.raise_alert()
+    world.tell(alert, deliveries=[notifications.Delivery("slack", START)])
+    world.notify()
+    world.run("update message_threads set external_id = 'C0OLD:1700000000.000100'")
+    refused = (200, {"ok": False, "error": word}, {})
+    slack.answers = [refused, refused]  # the old channel, and then that of today too
+    world.tell(alert, "resolve", at=later(hours=1))
+    assert counts(world.notify(later(hours=1))) == {"retry": 1}
+    assert word in next(row[0] for row in world.rows("error") if row[0])
+    slack.answers = [refused]
+    assert counts(world.notify(later(hours=2))) == {"sent": 1}
+    assert [message["channel"] for message in slack.messages] == ["C01", "C01"]
+    assert "Resolved" in slack.text_of(slack.messages[1])
+
+
 def test_two_notifiers_at_once_tell_once(world: World, mail: MailSink, slack: SlackSink) -> None:
     for number in range(6):
         world.tell(world.raise_alert(f"Company {number}"))
@@ -371,6 +408,19 @@ def test_a_rise_to_critical_does_not_wait_for_its_warning_to_be_told_in_the_morn
     assert len(world.rows("id")) == 6
 
 
+def test_a_sender_passes_over_an_end_that_is_being_withdrawn(world: World, mail: MailSink) -> None:
+    alert = world.raise_alert()
+    world.tell(alert)
+    world.tell(alert, "resolve", at=later(seconds=10))
+    with world.engine.begin() as connection:  # a tick in which the alert is open again, not committed yet
+        connection.exec_driver_sql("set local statement_timeout = '20s'")
+        assert notifications.withdraw_resolves(connection, alert) == 2
+        assert counts(world.notify(later(minutes=1))) == {"sent": 2}
+    assert counts(world.notify(later(minutes=2))) == {}
+    assert [s.split(" · ")[0] for s in mail.subjects()] == ["Critical"]
+    assert {row[1:3] for row in world.rows()} == {("open", "sent")}
+
+
 # ---- webhook, Apprise, secrets
 
 
@@ -418,6 +468,59 @@ def test_apprise_sends_title_and_text(
     assert "SeCrEtPaTh" not in str(world.rows("error")) + "".join(
         record.getMessage() for record in caplog.records if not record.name.startswith("aiohttp")
     )
+
+
+def apprise_parts(slack: SlackSink, monkeypatch: pytest.MonkeyPatch, service: str, address: str) -> list[Any]:
+    """What a service of Apprise, moved to loopback, is posted for an alert of 5,000 characters."""
+    from importlib import import_module
+
+    module, plugin = service.split(".")
+    found = getattr(import_module(f"apprise.plugins.{module}"), plugin)
+    monkeypatch.setattr(found, "notify_url", slack.webhook_url, raising=False)
+    monkeypatch.setattr(found, "request_rate_per_sec", 0)
+    text = (
+        "".join(f"{number:3}. “{'bad news ' * 10}”\n" for number in range(50)) + f"On the desk     {DESK}\n"
+    )
+    message = Message("c0ffee", "open", "critical", "Critical · Nordbank", "", text, "", ())
+    AppriseSender("x", address).send(message, Occasion())
+    return slack.webhooks
+
+
+DESK = "https://undertow.bank.example/alerts/17"
+DISCORD = ("discord.NotifyDiscord", f"discord://{'1' * 18}/{'t' * 60}/")
+WECOM = ("wecombot.NotifyWeComBot", "wecombot://botkeybotkey/")
+PAGERDUTY = ("pagerduty.NotifyPagerDuty", "pagerduty://integration@apikey/")
+
+
+@pytest.mark.parametrize(
+    ("service", "address", "limit", "text_in"),
+    [
+        (*DISCORD, 2000, lambda post: post["content"]),
+        (*WECOM, 2048, lambda post: post["text"]["content"]),
+    ],
+)
+def test_a_text_longer_than_an_apprise_service_takes_goes_out_in_parts(
+    slack: SlackSink, monkeypatch: pytest.MonkeyPatch, service: str, address: str, limit: int, text_in: Any
+) -> None:
+    parts = [text_in(post) for post in apprise_parts(slack, monkeypatch, service, address)]
+    assert len(parts) in (3, 4)
+    assert max(len(part.encode() if "wecom" in service else part) for part in parts) <= limit
+    assert DESK in parts[-1]
+    assert all(f"{number:3}. “bad news" in "\n".join(parts) for number in range(1, 50))
+
+
+def test_an_address_may_say_that_a_long_text_is_cut(
+    slack: SlackSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, address = DISCORD
+    assert len(apprise_parts(slack, monkeypatch, service, address + "?overflow=truncate")) == 1
+
+
+def test_a_pager_rings_once_however_long_the_text(slack: SlackSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apprise.plugins.pagerduty.PAGERDUTY_API_LOOKUP", {"us": slack.webhook_url})
+    [post] = apprise_parts(slack, monkeypatch, *PAGERDUTY)
+    assert post["payload"]["summary"].startswith("Critical · Nordbank")
+    assert len(post["payload"]["summary"]) <= 1024
 
 
 def test_no_secret_in_any_row_or_log(
@@ -503,6 +606,16 @@ def test_a_digest_is_sent_once_when_it_falls_due(engine: Engine, tmp_path: Path,
     assert "Critical: Nordbank" in text
     assert "Regulator opens probe" in text
     assert counts(world.notify(due + timedelta(days=1))) == {"written": 1, "sent": 1}
+
+
+def test_a_digest_counts_alerts_that_it_has_no_room_for(engine: Engine, tmp_path: Path) -> None:
+    world = make_world(engine, tmp_path, MAIL_AND_SLACK)
+    for number in range(53):
+        world.raise_alert(f"Company {number}", severity="critical" if number < 51 else "warning")
+    with engine.connect() as connection:
+        figures = notifications.digest_figures(connection, START, later(hours=1))
+    assert len(figures["alerts"]) == 50
+    assert {(row["all_alerts"], row["all_critical"]) for row in figures["alerts"]} == {(53, 51)}
 
 
 def test_a_silence_says_that_it_ended_and_what_it_held_back(world: World, mail: MailSink) -> None:

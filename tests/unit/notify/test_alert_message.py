@@ -212,6 +212,22 @@ def test_digest_counts_and_names() -> None:
     assert "12 of 40" in told.text
     assert "<script>" not in told.html
     assert digest_message(envelope("digest"), {}, LINKS, LINKS.desk_url).subject == "Day: no alerts"
+    assert "more on the desk" not in told.text + told.html + json.dumps(told.blocks)
+
+
+def test_digest_of_many_alerts_says_how_many_it_leaves_out() -> None:
+    row = {
+        "series_kind": "company", "title": "Nordbank", "severity": "critical", "state": "firing",
+        "fired_at": FIRED.isoformat(), "all_alerts": 1283, "all_critical": 61,
+    }  # fmt: skip
+    figures = {"end": "2026-09-15T05:00:00+00:00", "alerts": [{"id": n, **row} for n in range(50)]}
+    told = digest_message(envelope("digest"), figures, LINKS, LINKS.desk_url)
+    assert told.subject == "Day to Tue 15 Sep: 1,283 alerts, 61 critical"
+    assert told.text.count("Critical: Nordbank") == 50
+    assert "\nand 1,233 more on the desk\n" in told.text
+    assert "and 1,233 more on the desk" in lxml_html.fromstring(told.html).text_content()
+    assert json.dumps(told.blocks).count("Critical: Nordbank") == 12
+    assert "and 1,271 more on the desk" in json.dumps(told.blocks)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.notify.digest import digest_payload
 from pipeline.notify.routes import (
     Delivery,
     Digest,
@@ -174,3 +175,26 @@ def test_digest_falls_due_at_its_local_time() -> None:
     assert daily.last_due(now) == at("2026-09-13 07:00")
     assert daily.last_due(now + timedelta(minutes=1)) == at("2026-09-14 07:00")
     assert weekly.last_due(now) == at("2026-09-11 07:00")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Zurich", "America/New_York", "America/Nuuk", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize("local", [time(0), time(2, 30), time(7), time(23, 30)])
+@pytest.mark.parametrize("every", ["day", "week"])
+def test_digests_leave_no_hour_out_and_tell_none_twice(every: str, local: time, zone: str) -> None:
+    digest = Digest("d", every, ("desk",), local, weekday=5, zone=ZoneInfo(zone))  # type: ignore[arg-type]
+    hours = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=6 * n) for n in range(365 * 4))
+    dues = sorted({digest.last_due(hour) for hour in hours})
+    assert len(dues) >= (365 if every == "day" else 52)
+    assert [digest.start_of(due) for due in dues[1:]] == dues[:-1]
+
+
+def test_a_digest_over_the_change_of_the_clock_is_an_hour_longer_or_shorter() -> None:
+    daily = Digest("day", "day", ("desk",), time(7), zone=ZURICH)
+    weekly = Digest("week", "week", ("desk",), time(7), weekday=0, zone=ZURICH)
+    autumn, spring = datetime(2026, 10, 25, 6, tzinfo=UTC), datetime(2026, 3, 29, 5, tzinfo=UTC)
+    assert daily.start_of(autumn) == datetime(2026, 10, 24, 5, tzinfo=UTC)
+    assert daily.start_of(spring) == datetime(2026, 3, 28, 6, tzinfo=UTC)
+    assert weekly.start_of(autumn + timedelta(days=1)) == datetime(2026, 10, 19, 5, tzinfo=UTC)
+    # looked at beforehand, at noon
+    assert daily.start_of(autumn + timedelta(hours=5)) == datetime(2026, 10, 24, 10, tzinfo=UTC)
+    assert digest_payload(daily, autumn, {})["start"] == "2026-10-24T05:00:00+00:00"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import email
+import smtplib
 import struct
 from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
+import pytest
 from notify_examples import message
 
+from pipeline.errors import PermanentDeliveryError, TemporaryDeliveryError
 from pipeline.notify import chart
-from pipeline.notify.email import build_mail, message_id
+from pipeline.notify.email import EmailSender, MailServer, build_mail, message_id
+from pipeline.notify.sending import Occasion
 
 SENDER = "Undertow <alerts@bank.example>"
 
@@ -78,3 +82,53 @@ def test_chart_is_twice_its_size_and_a_function_of_its_points() -> None:
     calm = [replace(point, negative=0) for point in told.chart]
     assert chart.draw(calm, told.tone, told.zone) != png
     assert chart.draw(told.chart[:1], "warning", ZoneInfo("UTC"))[:4] == b"\x89PNG"
+
+
+def sender_refused(code: int, words: str) -> Exception:
+    return smtplib.SMTPSenderRefused(code, words.encode(), "alerts@bank.example")
+
+
+def recipients_refused(*answers: tuple[int, str]) -> Exception:
+    return smtplib.SMTPRecipientsRefused(
+        {f"{number}@bank.example": (code, words.encode()) for number, (code, words) in enumerate(answers)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "for_good"),
+    [
+        # a server that was set up wrongly refuses everything until a person puts it right
+        (sender_refused(530, "5.7.0 Authentication required"), False),
+        (sender_refused(550, "5.7.60 Client does not have permissions to send as this sender"), False),
+        (sender_refused(553, "5.1.8 Sender address rejected"), False),
+        (recipients_refused((554, "5.7.1 <0@bank.example>: Relay access denied")), False),
+        (recipients_refused((550, "5.7.1 Unable to relay")), False),
+        (recipients_refused((550, "relay not permitted")), False),
+        (recipients_refused((553, "sorry, that domain isn't in my list of rcpthosts (#5.7.1)")), False),
+        (recipients_refused((530, "SMTP authentication is required.")), False),
+        (recipients_refused((550, "5.1.1 User unknown"), (452, "4.2.2 Mailbox full")), False),
+        (recipients_refused((550, "5.2.1 The mailbox is disabled")), False),
+        (smtplib.SMTPDataError(550, b"5.7.60 SMTP; Client does not have permissions to send as"), False),
+        (smtplib.SMTPDataError(451, b"try later"), False),
+        (smtplib.SMTPConnectError(554, b"No SMTP service here"), False),
+        # this mail, or mailboxes that are not there
+        (sender_refused(552, "5.3.4 Message size exceeds fixed limit"), True),
+        (recipients_refused((550, "5.1.1 User unknown"), (550, "no such user here")), True),
+        (recipients_refused((550, "No mailbox at 5.7.1.9 by that name")), True),
+        (recipients_refused((551, "User not local"), (553, "5.1.3 Bad address syntax")), True),
+        (smtplib.SMTPDataError(554, b"looks like spam"), True),
+        (smtplib.SMTPDataError(552, b"5.3.4 too big"), True),
+    ],
+)
+def test_only_a_refusal_of_this_mail_is_for_good(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, for_good: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pipeline.notify.email._hand_in", refuse)
+    sender = EmailSender(MailServer("mail.bank.example", 25, SENDER), ("risk@bank.example",))
+    with pytest.raises(PermanentDeliveryError if for_good else TemporaryDeliveryError) as caught:
+        sender.send(message("minimal"), Occasion())
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        assert "@" not in str(caught.value)
