@@ -115,10 +115,19 @@ class FileScorer:
 
     def score(self, target: Target) -> FileReport:
         """Rows and errors of the file; what makes the file unreadable or unwritable is a value in the report."""
+        import pyarrow as pa
+
         try:
             rows, errors = write_tables(target, map(self._append, read_tables(target.source)))
         except (DataError, OSError) as error:
             return FileReport(target.source, failure=str(error))
+        # Arrow allows what Python does not, such as a string that is no UTF-8: it shows where a value is first read.
+        except (ValueError, TypeError, KeyError, pa.ArrowException) as error:
+            reason = f"{type(error).__name__}: {error}"
+            return FileReport(
+                target.source,
+                failure=f"{target.source} cannot be scored ({reason}); mend it or take it out, and run it again",
+            )
         return FileReport(target.source, rows, errors)
 
     def _append(self, table: pa.Table) -> pa.Table:

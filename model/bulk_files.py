@@ -59,21 +59,53 @@ def _list(folder: str) -> list[str]:
 
 
 def read_tables(path: str) -> Iterator[pa.Table]:
-    """The file in tables of ROWS rows. Raises DataError if it is no Parquet file or has no column `text`."""
+    """The file in tables of ROWS rows.
+
+    Raises DataError if it is no Parquet file, has no column `text`, or holds something else in it or in `companies`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     system, name = filesystem(path)
     try:
         file = pq.ParquetFile(name, filesystem=system)
-        if "text" not in file.schema_arrow.names:
-            raise DataError(f"{path} has no column `text`; it has {', '.join(file.schema_arrow.names)}")
+        _check_columns(path, file.schema_arrow)
         if not file.metadata.num_rows:
             yield file.schema_arrow.empty_table()
         for batch in file.iter_batches(ROWS):
             yield pa.Table.from_batches([batch])
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _check_columns(path: str, schema: pa.Schema) -> None:
+    if "text" not in schema.names:
+        raise DataError(f"{path} has no column `text`; it has {', '.join(schema.names)}")
+    held = schema.field("text").type
+    if not _is_text(held):
+        raise DataError(f"{path} holds {held} in `text`; make it a column of strings")
+    # A plain string would be taken for a list of its letters.
+    if "companies" in schema.names and not _is_names(held := schema.field("companies").type):
+        raise DataError(f"{path} holds {held} in `companies`; make it lists of strings, or name it otherwise")
+
+
+def _is_text(held: pa.DataType) -> bool:
+    """True for strings however they are stored, and for a column that is null throughout."""
+    from pyarrow import types
+
+    if types.is_dictionary(held):
+        held = held.value_type
+    kinds = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    return any(is_kind(held) for is_kind in kinds)
+
+
+def _is_names(held: pa.DataType) -> bool:
+    from pyarrow import types
+
+    lists = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view)
+    if any(is_kind(held) for is_kind in (*lists, types.is_large_list_view)):
+        return _is_text(held.value_type)
+    return bool(types.is_null(held))
 
 
 def append_columns(table: pa.Table, columns: Mapping[str, Sequence[Any]]) -> pa.Table:

@@ -133,17 +133,17 @@ def judge(classifier: Classifier, examples: Sequence[Example]) -> tuple[dict[str
     """(rows per head that has labels, texts failed on)."""
     inputs = [TextInput(e.text, [Mentioned(c.name, c.spans) for c in e.companies]) for e in examples]
     verdicts = classifier.predict(inputs)
-    rows: dict[str, list[tuple[int, Sequence[float], Example]]] = {head: [] for head in _CLASSES}
+    rows: dict[str, list[_Row]] = {head: [] for head in _CLASSES}
     for example, answer in zip(examples, verdicts, strict=True):
         verdict = answer if isinstance(answer, Verdict) else None
         if example.sentiment:
-            said = verdict.sentiment if verdict else _NOTHING
-            rows["sentiment"].append((SENTIMENTS.index(example.sentiment), said, example))
+            said = verdict.sentiment if verdict else None
+            rows["sentiment"].append(_sentiment_row(example.sentiment, said, example))
         mixed = len({c.sentiment for c in example.companies if c.sentiment}) > 1
         for company in example.companies:
             if company.sentiment:
-                said = verdict.companies[company.name] if verdict else _NOTHING
-                row = (SENTIMENTS.index(company.sentiment), said, example)
+                said = verdict.companies[company.name] if verdict else None
+                row = _sentiment_row(company.sentiment, said, example)
                 rows["company"].append(row)
                 rows["company_mixed"] += [row] if mixed else []
         if example.topics:
@@ -152,17 +152,32 @@ def judge(classifier: Classifier, examples: Sequence[Example]) -> tuple[dict[str
     return {head: _stack(r) for head, r in rows.items() if r}, failures
 
 
-_NOTHING: Final = (0.0, 0.0, 0.0)
+#: True class, probabilities, and the example they are of.
+_Row = tuple[int, Sequence[float], Example]
 
 
-def _topic_row(example: Example, verdict: Verdict | None) -> tuple[int, Sequence[float], Example]:
+def _sentiment_row(label: str, said: Sequence[float] | None, example: Example) -> _Row:
+    truth = SENTIMENTS.index(label)
+    return truth, said or _wrong(truth, len(SENTIMENTS)), example
+
+
+def _topic_row(example: Example, verdict: Verdict | None) -> _Row:
     """The likeliest topic counts as right when it is any of the example's."""
-    said = tuple(verdict.topics.values()) if verdict else (0.0,) * len(TOPICS)
+    if verdict is None:
+        truth = TOPICS.index(example.topics[0])
+        return truth, _wrong(truth, len(TOPICS)), example
+    said = tuple(verdict.topics.values())
     best = TOPICS[int(np.argmax(said))]
     return TOPICS.index(best if best in example.topics else example.topics[0]), said, example
 
 
-def _stack(rows: Sequence[tuple[int, Sequence[float], Example]]) -> Judged:
+def _wrong(truth: int, classes: int) -> tuple[float, ...]:
+    """Barely another class than `truth`: no answer at all would have the first class for its likeliest."""
+    other = (truth + 1) % classes
+    return tuple(0.99 / classes + 0.01 * (c == other) for c in range(classes))
+
+
+def _stack(rows: Sequence[_Row]) -> Judged:
     return Judged(
         truth=np.array([t for t, _, _ in rows], dtype=np.int64),
         probabilities=np.array([p for _, p, _ in rows], dtype=np.float64),
@@ -187,8 +202,11 @@ def compare(
     """Is b better than a on the same examples? Per head: change in accuracy and macro F1, interval, McNemar's p."""
     of_a, _ = judge(_loaded(a), examples)
     of_b, _ = judge(_loaded(b), examples)
-    # A topic row's truth depends on what was said where an example has several; compare against the first there.
-    return {head: paired_test(of_a[head].truth, of_a[head].said, of_b[head].said) for head in of_a}
+    # A topic row's truth depends on what was said where an example has several, so each model has its own.
+    return {
+        head: paired_test(rows.truth, rows.said, of_b[head].said, truth_of_b=of_b[head].truth)
+        for head, rows in of_a.items()
+    }
 
 
 def load_suite(folder: Path = SUITE) -> list[Case]:

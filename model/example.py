@@ -58,9 +58,10 @@ def find_spans(text: str, name: str) -> tuple[tuple[int, int], ...]:
     """Every place where `name` stands in `text` as a whole word, whatever its case; () when nowhere."""
     if not name.strip():
         return ()
-    pattern = r"(?<!\w)" + r"\s+".join(map(re.escape, name.split())) + r"(?!\w)"
-    found = tuple(m.span() for m in re.finditer(pattern, text, re.IGNORECASE))
+    words = r"\s+".join(map(re.escape, name.split()))
+    found = tuple(m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE))
     if found:
         return found
-    start = text.lower().find(name.lower())  # glued to other letters, as in Chinese or "USDINR"
-    return ((start, start + len(name)),) if start >= 0 else ()
+    # Glued to other letters, as in Chinese or "USDINR". Not looked for in text.lower(), where "İ" is two characters.
+    glued = re.search(words, text, re.IGNORECASE)
+    return (glued.span(),) if glued else ()

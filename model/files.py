@@ -39,10 +39,13 @@ class _Line:
 def predict_file(classifier: Classifier, source: Path, target: Path, *, progress: bool = False) -> Counts:
     """Judge every line of `source`, write JSON lines to `target` ('-' is standard output), in order.
 
-    Raises DataError when the file itself is not there or of another kind.
+    Raises DataError when the file itself is not there or of another kind, or when `target` is that file.
     """
     if not source.is_file():
         raise DataError(f"no file {source}; give a .jsonl, .csv or .parquet file with a `text` column")
+    # Opening it to write would empty it before a line is read; a link to it is the same file.
+    if str(target) != "-" and target.exists() and target.samefile(source):
+        raise DataError(f"{target} is the input itself; write the verdicts to another file")
     counts = Counts()
     with ExitStack() as stack:
         out: TextIO = (
@@ -53,7 +56,7 @@ def predict_file(classifier: Classifier, source: Path, target: Path, *, progress
             body = _answer(line, verdict)
             counts.failed += "error" in body
             counts.judged += "error" not in body
-            out.write(json.dumps(body, ensure_ascii=False, default=str) + "\n")
+            out.write(_written(body) + "\n")
             step()
     return counts
 
@@ -112,6 +115,11 @@ def _answer(line: _Line, verdict: Verdict | Failure) -> dict[str, Any]:
     if verdict.companies:
         body["companies"] = {name: _words(p) for name, p in verdict.companies.items()}
     return body
+
+
+def _written(body: dict[str, Any]) -> str:
+    """The body as a line of JSON; half a surrogate pair, which JSON can say and UTF-8 cannot, becomes a `?`."""
+    return json.dumps(body, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
 
 
 def _words(said: Probabilities) -> dict[str, Any]:

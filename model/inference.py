@@ -226,7 +226,9 @@ class Classifier:
         except Exception as error:  # noqa: BLE001 - whatever the device throws at a batch must not reach the others
             if is_out_of_memory(error):
                 free_cached(self.device)
-                self.batch_tokens = max(self.manifest.max_tokens, self.batch_tokens // 2)
+                # A larger batch was cut under an older budget, whose failure has been counted: once is enough.
+                if len(items) * max(len(i.ids) for i in items) <= self.batch_tokens:
+                    self.batch_tokens = max(self.manifest.max_tokens, self.batch_tokens // 2)
             if len(items) == 1:
                 return [Failure(f"the model failed on it: {type(error).__name__}: {error}")]
         half = len(items) // 2

@@ -127,15 +127,22 @@ def bootstrap(
     return float(low), float(high)
 
 
-def paired_test(truth: Ints, a: Ints, b: Ints, *, rounds: int = 2000, seed: int = 0) -> dict[str, float]:
-    """Is b better than a on the same rows? Differences (b - a) with bootstrap intervals, and McNemar's exact test."""
+def paired_test(
+    truth: Ints, a: Ints, b: Ints, *, truth_of_b: Ints | None = None, rounds: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """Is b better than a on the same rows? Differences (b - a) with bootstrap intervals, and McNemar's exact test.
+
+    Where a row has several right answers, `truth` is the one that a is judged by, and `truth_of_b` b's.
+    """
     from scipy.stats import binomtest
 
-    classes = int(max(truth.max(initial=0), a.max(initial=0), b.max(initial=0))) + 1
-    lost, won = int(((a == truth) & (b != truth)).sum()), int(((a != truth) & (b == truth)).sum())
+    other = truth if truth_of_b is None else truth_of_b
+    classes = int(max(values.max(initial=0) for values in (truth, other, a, b))) + 1
+    a_right, b_right = a == truth, b == other
+    lost, won = int((a_right & ~b_right).sum()), int((~a_right & b_right).sum())
 
     def f1(rows: Ints) -> float:
-        return macro_f1(truth[rows], b[rows], classes) - macro_f1(truth[rows], a[rows], classes)
+        return macro_f1(other[rows], b[rows], classes) - macro_f1(truth[rows], a[rows], classes)
 
     low, high = bootstrap(f1, len(truth), rounds=rounds, seed=seed)
     return {

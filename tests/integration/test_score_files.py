@@ -69,6 +69,31 @@ def test_a_bad_file_costs_itself_only(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").glob("*.parquet")) == ["good.parquet"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"text": pa.array([1, 2])}, "holds int64 in `text`; make it a column of strings"),
+        ({"companies": pa.array([1, 2])}, "holds int64 in `companies`; make it lists of strings"),
+        ({"companies": pa.array(["Acme", None])}, "holds string in `companies`; make it lists"),
+        ({"companies": pa.array([[1], []])}, "int64> in `companies`; make it lists"),
+        ({"text": pa.array([b"Acme", b"\xff"]).view(pa.string())}, "cannot be scored (UnicodeDecodeError"),
+    ],
+)
+def test_columns_that_hold_something_else_cost_their_file_only(tmp_path, columns, said):
+    """Strings as other writers store them are strings too."""
+    names = pa.array([["Acme"], None], pa.large_list(pa.large_string()))
+    texts = pa.array([TEXTS[0], None]).dictionary_encode()
+    write(tmp_path / "in", "good.parquet", rows=2, text=texts, companies=names)
+    write(tmp_path / "in", "bad.parquet", rows=2, **columns)
+    report = score_files(f"{tmp_path}/in/*.parquet", str(tmp_path / "out"))
+    assert [Path(file.path).name for file in report.failed] == ["bad.parquet"]
+    assert said in report.failed[0].failure
+    assert report.failed[0].path in report.failed[0].failure
+    rows = pq.read_table(tmp_path / "out" / "good.parquet").to_pylist()
+    assert [row["sentiment"] for row in rows] == ["negative", None]
+    assert set(json.loads(rows[0]["company_sentiment"])) == {"Acme"}
+
+
 def test_an_own_result_can_be_scored_again_and_an_empty_file_stays_empty(tmp_path):
     write(tmp_path / "in", "a.parquet")
     write(

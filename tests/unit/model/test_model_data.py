@@ -154,6 +154,8 @@ def test_normalising_blanks_what_says_nothing():
         ("nothing here", "Acme", ()),
         ("anything", " ", ()),
         ("Tata  Motors up", "Tata Motors", ((0, 12),)),
+        ("İş Bankası xUSDINR", "usdinr", ((12, 18),)),  # "İ" in lower case is two characters
+        ("xİŞ and more", "İş", ((1, 3),)),
     ],
 )
 def test_companies_are_found_as_whole_words_first(text, name, spans):

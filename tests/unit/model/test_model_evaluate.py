@@ -13,9 +13,10 @@ from model.behave import Case, complaint, pass_rates
 from model.data import Source, read_source
 from model.errors import DataError
 from model.evaluate import compare, evaluate, load_suite, suite_digest
-from model.example import Example
+from model.example import CompanyLabel, Example
 from model.files import predict_file
 from model.inference import Classifier
+from model.labels import SENTIMENTS, TOPICS
 from model.report import render_report
 from model.verdict import Failure, Probabilities, Verdict
 
@@ -50,6 +51,48 @@ def test_a_model_against_itself_is_no_better(classifier, judged):
     paired = compare(classifier, classifier, judged)
     assert paired["sentiment"]["mcnemar_p"] == 1.0
     assert render_report(evaluate(classifier, judged, rounds=5).to_json(), None, paired).count("McNemar") == 1
+
+
+class Saying:
+    """A classifier that answers every text alike."""
+
+    version = "fake"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, inputs):
+        return [self.answer for _ in inputs]
+
+
+def test_a_text_the_model_failed_on_is_wrong_whatever_its_label():
+    examples = [
+        Example(f"Acme {label} {topic}", label, (CompanyLabel("Acme", ((0, 4),), label),), (topic,))
+        for label in SENTIMENTS
+        for topic in TOPICS
+    ]
+    evaluation = evaluate(Saying(Failure("too odd")), examples, rounds=5)
+    assert evaluation.failures == len(examples)
+    assert {name: head["accuracy"] for name, head in evaluation.heads.items()} == {
+        "sentiment": 0.0,
+        "company": 0.0,
+        "topics": 0.0,
+    }
+    assert evaluation.heads["sentiment"]["bins"][0]["confidence"] == pytest.approx(0.34)
+
+
+def test_each_model_is_compared_by_any_of_a_texts_topics():
+    """One says the first topic, the other the second: both are right, and one that says a third is not."""
+    examples = [Example(f"acme {n}", topics=("earnings", "dividend")) for n in range(20)]
+    first, second, third = (
+        Saying(Verdict(EVEN, {}, {name: float(name == said) for name in TOPICS}))
+        for said in ("earnings", "dividend", "macro")
+    )
+    for one, other in ((second, first), (first, second)):
+        found = compare(one, other, examples)["topics"]
+        assert (found["accuracy_change"], found["macro_f1_change"], found["mcnemar_p"]) == (0.0, 0.0, 1.0)
+    assert compare(second, third, examples)["topics"]["accuracy_change"] == -1.0
+    assert compare(third, second, examples)["topics"]["only_b_right"] == 20
 
 
 def test_nothing_labelled_is_said(classifier):
@@ -135,6 +178,27 @@ def test_a_bad_line_is_an_error_line_and_stops_nothing(classifier, tmp_path):
     assert set(rows[0]["probabilities"]) == {"negative", "neutral", "positive"}
     assert rows[0]["companies"]["acme"]["sentiment"] in ("negative", "neutral", "positive")
     assert rows[5]["companies"].keys() == {"acme", "borel"}
+
+
+def test_half_a_surrogate_pair_costs_no_line(classifier, tmp_path):
+    lines = ['{"text": "Acme \\ud800 cuts", "id": "\\udfff"}', '{"text": "acme \\ud83d\\ude00"}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    counts = predict_file(classifier, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert (counts.judged, counts.failed) == (2, 0)
+    assert [rows[0]["text"], rows[0]["id"], rows[1]["text"]] == ["Acme ? cuts", "?", "acme 😀"]
+
+
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+def test_verdicts_are_never_written_over_their_texts(classifier, tmp_path, link):
+    source, target = tmp_path / "in.jsonl", tmp_path / "in.jsonl"
+    source.write_text('{"text": "acme rises"}\n')
+    if link:
+        target = tmp_path / "out.jsonl"
+        getattr(target, link)(source)
+    with pytest.raises(DataError, match="another file"):
+        predict_file(classifier, source, target)
+    assert source.read_text() == '{"text": "acme rises"}\n'
 
 
 def test_a_csv_of_texts_is_judged_too(classifier, tmp_path):

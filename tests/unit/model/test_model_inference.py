@@ -90,6 +90,28 @@ def test_out_of_memory_halves_the_budget_and_goes_on(tiny_model, monkeypatch):
     assert classifier.batch_tokens < budget
 
 
+@pytest.mark.parametrize(("room", "left"), [(300, 200), (100, 100)])
+def test_each_size_that_does_not_fit_halves_the_budget_once(tiny_model, monkeypatch, room, left):
+    """Ten batches were cut under the first budget; all of them fail, and they say the same."""
+    classifier = Classifier.load(tiny_model, "cpu", "fp32")
+    whole, failed = classifier._encode, []
+
+    def encode(ids, mask):
+        if ids.numel() > room:
+            failed.append(ids.numel())
+            raise torch.OutOfMemoryError("no room")
+        return whole(ids, mask)
+
+    monkeypatch.setattr(classifier, "_encode", encode)
+    classifier.batch_tokens = 400
+    assert all(isinstance(a, Verdict) for a in classifier.predict(TEXTS * 10))
+    assert len(failed) > 5
+    assert classifier.batch_tokens == left
+    failed.clear()
+    classifier.predict(TEXTS * 10)
+    assert not failed
+
+
 def test_no_number_is_a_failure(classifier, monkeypatch):
     monkeypatch.setattr(
         classifier,

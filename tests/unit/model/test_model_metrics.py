@@ -91,6 +91,14 @@ def test_a_paired_test_sees_a_real_gain_and_no_gain():
     assert (same["mcnemar_p"], same["accuracy_change"]) == (1.0, 0.0)
 
 
+def test_each_of_two_may_have_a_right_answer_of_its_own():
+    """Rows with two right answers: the second is judged by the one that it is nearest to."""
+    twice = np.where(RNG.random(500) < 0.5, TRUTH, (TRUTH + 1) % 3)
+    fair = paired_test(TRUTH, TRUTH, twice, truth_of_b=twice, rounds=50)
+    assert (fair["mcnemar_p"], fair["accuracy_change"], fair["macro_f1_change"]) == (1.0, 0.0, 0.0)
+    assert paired_test(TRUTH, TRUTH, twice, rounds=50)["accuracy_change"] < -0.4
+
+
 def test_the_noise_of_a_calibration_error_is_what_honest_answers_show_by_chance():
     rng = np.random.default_rng(4)
     sure = rng.uniform(0.5, 1, 200)
