@@ -53,7 +53,7 @@ def list_feeds(as_json: bool = JSON) -> None:
                 r.name,
                 _status(r),
                 r.last_new_item_at,
-                r.next_due_at or "at once",
+                r.next_due_at or "at once" if r.enabled and r.paused_at is None else "none",
                 r.articles_24h,
                 r.error_class,
             )
@@ -109,8 +109,7 @@ def add(
                 f"the feed was not added: {checked['error']}", "--unchecked adds it all the same"
             )
         with line.engine.begin() as connection:
-            _refuse_taken(feeds.find_feed(connection, name) or feeds.find_feed(connection, url), name)
-            feeds.save_feed(connection, row, run.now(), origin="desk")
+            feeds.add_feed(connection, row, run.now())
     say({"added": name, **checked}, as_json)
 
 
@@ -204,12 +203,8 @@ def import_opml(
 
     entries = read_opml(file)
     with run.open_line() as line, line.engine.begin() as connection:
-        new = [entry for entry in entries if feeds.find_feed(connection, entry["url"]) is None]
-        taken = set(feeds.feed_names(connection))
-        for entry in new:
-            entry["name"] = _free(entry["name"], taken)
-            feeds.save_feed(connection, entry, run.now(), origin="desk")
-    say({"found": len(entries), "added": len(new)}, as_json)
+        added = feeds.add_missing(connection, entries, run.now())
+    say({"found": len(entries), "added": added}, as_json)
 
 
 @app.command("export-opml")
@@ -232,23 +227,9 @@ def export_opml(
         file.write_text(document, encoding="utf-8")
 
 
-def _refuse_taken(row: Any, name: str) -> None:
-    if row is not None and row.removed_at is None:
-        raise UsageError(
-            f"feed {row.name} already has this {'name' if row.name == name else 'address'}",
-            "`undertow feeds list` shows all",
-        )
-
-
-def _free(name: str, taken: set[str]) -> str:
-    candidate, n = name, 2
-    while candidate in taken:
-        candidate, n = f"{name}-{n}", n + 1
-    taken.add(candidate)
-    return candidate
-
-
 def _status(row: Any) -> str:
+    if row.paused_at is not None:
+        return "paused"
     if not row.enabled:
         return "disabled"
     return "silent" if row.status == "ok" and row.silent else str(row.status)

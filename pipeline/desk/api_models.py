@@ -152,13 +152,14 @@ class FullAlert(Alert):
 
 
 class Feed(BaseModel):
-    """A configured feed and its health; counts of the last 24 hours."""
+    """A configured feed and its health; counts of the last 24 hours. Polled while it is enabled and not paused."""
 
     id: int
     name: str
     title: str
     url: str
     enabled: bool
+    paused_at: datetime | None
     status: str
     error_class: str | None
     error_count: int

@@ -33,13 +33,7 @@ def add_feed(connection: Connection, *, name: str, url: str, title: str, as_of: 
     mistakes = check_row(row)
     if mistakes:
         raise UsageError("the feed was not added: " + ", ".join(mistakes), "change it and add it again")
-    for key in (name, url):
-        known = feeds.find_feed(connection, key)
-        if known is not None and known.removed_at is None:
-            raise UsageError(
-                f"{known.name} is configured already with this name or address", "look for it in the list"
-            )
-    return feeds.save_feed(connection, row, as_of, origin="desk")
+    return feeds.add_feed(connection, row, as_of)
 
 
 def import_opml(connection: Connection, data: bytes, *, as_of: datetime) -> tuple[int, int]:
@@ -51,21 +45,7 @@ def import_opml(connection: Connection, data: bytes, *, as_of: datetime) -> tupl
         file.write(data)
         file.flush()
         found = read_opml(Path(file.name))
-    new = [entry for entry in found if feeds.find_feed(connection, entry["url"]) is None]
-    taken = set(feeds.feed_names(connection))
-    for entry in new:
-        entry["name"] = free_name(entry["name"], taken)
-        taken.add(entry["name"])
-        feeds.save_feed(connection, entry, as_of, origin="desk")
-    return len(found), len(new)
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """`name`, or the first of name-2, name-3, ... that is not taken."""
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}-{number}", number + 1
-    return candidate
+    return len(found), feeds.add_missing(connection, found, as_of)
 
 
 def model_directory(engine: Engine, settings: Settings, connection: Connection, version: str) -> Path | None:

@@ -74,7 +74,10 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What came: an HTTP answer (`status`), or `error`. `headers` have lower-case names; `body` is decoded."""
+    """What came: an HTTP answer (`status`), or `error`. `headers` have lower-case names; `body` is decoded.
+
+    Not `asked`: no request was made, since others to the host had failed like `error`.
+    """
 
     url: str
     status: int | None = None
@@ -86,6 +89,7 @@ class Answer:
     permanent_to: str | None = None
     error: FetchError | None = None
     duration_ms: int = 0
+    asked: bool = True
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

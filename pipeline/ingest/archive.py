@@ -112,8 +112,9 @@ def _csv(path: Path) -> Iterator[dict[str, Any] | Rejected]:
                 yield {str(key).strip().lower(): value for key, value in record.items() if key is not None}
         except csv.Error as error:
             raise InputFileError(
-                f"{path.name} breaks off at line {reader.line_num}: {error}",
-                "repair that line; rows before it are stored",
+                # the inner reader's: the outer one counts a line once it was read
+                f"{path.name} breaks off at line {reader.reader.line_num}: {error}",
+                "repair that line and import the file again; nothing was stored",
             ) from error
 
 

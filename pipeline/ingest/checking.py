@@ -57,6 +57,7 @@ def explain(connection: Connection, feed: Row[Any], as_of: datetime) -> dict[str
         "feed": feed.name,
         "url": stored.url,
         "status": stored.status,
+        "paused_at": feed.paused_at,
         "next_due_at": stored.next_due_at,
         "reason": stored.next_due_reason,
         "sentence": _sentence(feed, stored, as_of),
@@ -67,6 +68,8 @@ def explain(connection: Connection, feed: Row[Any], as_of: datetime) -> dict[str
 def _sentence(feed: Row[Any], state: State, as_of: datetime) -> str:
     if feed.removed_at is not None:
         return f"{feed.name} is not polled: it left feeds.toml at {feed.removed_at:%Y-%m-%d %H:%M} UTC."
+    if feed.paused_at is not None:
+        return f"{feed.name} is not polled: it was paused at the desk at {feed.paused_at:%Y-%m-%d %H:%M} UTC; resume it there."
     if not feed.enabled:
         return f"{feed.name} is not polled: it is disabled in its configuration."
     if state.status in ("gone", "dead"):

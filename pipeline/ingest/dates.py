@@ -234,21 +234,30 @@ def _fixed(offset: re.Match[str]) -> timezone:
 
 
 def _by_abbreviation(moment: datetime, zone: str, promised: int | None) -> datetime | None:
-    aware = moment.replace(tzinfo=_zone(zone))
-    actual = aware.utcoffset()
-    if promised is not None and actual != timedelta(minutes=promised):
-        return None
-    return aware.astimezone(UTC)
+    for aware in _readings(moment, zone):
+        if promised is None or aware.utcoffset() == timedelta(minutes=promised):
+            return aware.astimezone(UTC)
+    return None
 
 
 def _by_default(moment: datetime, name: str, default_tz: str | None) -> datetime | None:
     """The feed's zone decides when the date names no zone, or names it by letters which that zone uses at all."""
     if default_tz is None:
         return None
-    zone = _zone(default_tz)
     if name and not _uses(default_tz, name, moment.year):
         return None
-    return moment.replace(tzinfo=zone).astimezone(UTC)
+    readings = _readings(moment, default_tz)
+    named = [aware for aware in readings if aware.tzname() == name]
+    return (named or readings)[0].astimezone(UTC)
+
+
+def _readings(moment: datetime, zone: str) -> list[datetime]:
+    """What a clock of the zone may mean: in the hour that autumn repeats two instants, the earlier one first.
+
+    In the hour that spring leaves out `fold` has another meaning: there it would read a time that never was too early.
+    """
+    first, second = (moment.replace(tzinfo=_zone(zone), fold=fold) for fold in (0, 1))
+    return [first, second] if second.astimezone(UTC) > first.astimezone(UTC) else [first]
 
 
 @lru_cache(maxsize=256)

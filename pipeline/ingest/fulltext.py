@@ -2,8 +2,8 @@
 
 Runs between storing and grouping, so that the page's text can take part in the story. Grouping waits for it, so it
 ends after RUN_S: what was not read by then keeps its teaser. One run at a time fetches, the pages of all of them. A
-page that cannot be had is a flag on its article and nothing else. Needs the extra `fulltext` (trafilatura), which works
-in the parsing processes: it may run on for ever on hostile pages, and they may be killed.
+page that cannot be had is a flag on its article and nothing else. Needs the extra `fulltext` (trafilatura). Pages and
+robots.txt are read in the parsing processes: hostile ones may take all time and memory, and those may be killed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from protego import Protego
-
 from pipeline.errors import ConfigurationError, ParseError
 from pipeline.ingest.addresses import read_allowed
 from pipeline.ingest.answer import Request
 from pipeline.ingest.fetch import Fetcher
 from pipeline.ingest.links import host_of
 from pipeline.ingest.parse_pool import ParsePool
+from pipeline.ingest.robots import Robots
 from pipeline.store import articles, stories
 
 if TYPE_CHECKING:
@@ -124,21 +123,21 @@ class _Host:
     pages: _Pages
 
     async def fetch(self, wanted: Sequence[tuple[int, str]]) -> None:
-        robots = await self._robots(wanted[0][1])
+        robots = await self._robots([url for _, url in wanted])
         if robots is None:
             await self.pages.save(*[Page(article_id, None, "robots_unknown") for article_id, _ in wanted])
             return
-        pause = min(robots.crawl_delay(self.user_agent) or PAUSE_S, LONGEST_PAUSE_S)
+        pause = min(robots.delay_s or PAUSE_S, LONGEST_PAUSE_S)
         for article_id, url in wanted:
-            if not robots.can_fetch(url, self.user_agent):
+            if url not in robots.allowed:
                 await self.pages.save(Page(article_id, None, "robots_forbid"))
                 continue
             await asyncio.sleep(pause)
             await self.pages.save(await self._page(article_id, url))
 
-    async def _robots(self, url: str) -> Protego | None:
-        """The host's rules; None where it cannot say, which means no."""
-        parts = urlsplit(url)
+    async def _robots(self, urls: Sequence[str]) -> Robots | None:
+        """What the host allows of them; None where it cannot say, or not in time, which means no."""
+        parts = urlsplit(urls[0])
         answer = await self.fetcher.get(
             Request(f"{parts.scheme}://{parts.netloc}/robots.txt", self.user_agent)
         )
@@ -148,10 +147,13 @@ class _Host:
             and 400 <= answer.status < 500
             and answer.status != 429
         ):
-            return Protego.parse("")
+            return Robots(None, frozenset(urls))
         if answer.error is not None or answer.status != 200:
             return None
-        return Protego.parse(answer.body[: 512 * 1024].decode("utf-8", "replace"))
+        try:
+            return await self.pool.read_robots(answer.body, urls, self.user_agent)
+        except ParseError:
+            return None
 
     async def _page(self, article_id: int, url: str) -> Page:
         answer = await self.fetcher.get(Request(url, self.user_agent))

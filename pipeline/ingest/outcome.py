@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from pipeline.errors import ParseError, UndertowError
 from pipeline.ingest.answer import NETWORK_ERRORS, Answer, max_age_s, retry_after
-from pipeline.ingest.schedule import Due, Hints, Pace, next_due
+from pipeline.ingest.links import host_of
+from pipeline.ingest.schedule import Due, Hints, Pace, host_rest, next_due
 from pipeline.ingest.text import one_line
 
 # A permanent redirect is believed after this many sightings over this long; sites undo mistakes within days.
@@ -69,14 +70,23 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """A host that is left alone until then, and why, in words."""
+
+    host: str
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """`kind` as in feed_fetches.outcome; `host_until` holds the whole host back until then."""
+    """`kind` as in feed_fetches.outcome; `rest` holds a whole host back: the one that answered, wherever a redirect led."""
 
     kind: str  # ok | not_modified | same_body | error | egress_down
     state: State
     error_class: str | None = None
     error_message: str | None = None
-    host_until: datetime | None = None
+    rest: Rest | None = None
 
 
 def needs_parsing(answer: Answer, state: State) -> bool:
@@ -95,7 +105,8 @@ def decide(
     scope: str = "host",
 ) -> Outcome:
     """The outcome of one poll. `parsed`, `parse_error`, `new_hints`: what parsing said, if it was needed."""
-    state = replace(state, last_attempt_at=now)
+    if answer.asked:
+        state = replace(state, last_attempt_at=now)
     error = answer.error or parse_error
     if error is not None:
         return _failed(state, now, type(error).__name__, _line(error), answer.headers)
@@ -110,7 +121,16 @@ def decide(
 
 def egress_is_down(hosts: Mapping[str, bool]) -> bool:
     """Whether our own uplink is at fault. `hosts`: host -> whether it failed with a network error, in one run."""
-    return len(hosts) >= EGRESS_HOSTS and sum(hosts.values()) > EGRESS_SHARE * len(hosts)
+    return _is_down(sum(hosts.values()), len(hosts))
+
+
+def egress_is_up(hosts: Mapping[str, bool], expected: int) -> bool:
+    """Whether `egress_is_down` can no longer come true, whatever the rest of the `expected` hosts of the run does."""
+    return not _is_down(expected - sum(not failed for failed in hosts.values()), expected)
+
+
+def _is_down(failed: int, hosts: int) -> bool:
+    return hosts >= EGRESS_HOSTS and failed > EGRESS_SHARE * hosts
 
 
 def excuse(outcome: Outcome, before: State, now: datetime) -> Outcome:
@@ -118,7 +138,12 @@ def excuse(outcome: Outcome, before: State, now: datetime) -> Outcome:
     due = Due(
         now + EGRESS_RETRY, "most hosts failed at once, so this machine's network was down; no feed is blamed"
     )
-    state = replace(before, last_attempt_at=now, next_due_at=due.at, next_due_reason=due.reason)
+    state = replace(
+        before,
+        last_attempt_at=outcome.state.last_attempt_at,
+        next_due_at=due.at,
+        next_due_reason=due.reason,
+    )
     return Outcome("egress_down", state, outcome.error_class, outcome.error_message)
 
 
@@ -166,11 +191,10 @@ def _refused(answer: Answer, state: State, now: datetime, scope: str) -> Outcome
         return _gone(state, now)
     if code in (429, 503):
         outcome = _failed(state, now, name, message, answer.headers, "rate_limited")
-        return (
-            replace(outcome, host_until=outcome.state.next_due_at)
-            if code == 429 and scope == "host"
-            else outcome
-        )
+        if code == 503 or scope == "feed":
+            return outcome
+        due = host_rest(now, retry_after(answer.headers, now))
+        return replace(outcome, rest=Rest(host_of(answer.url), due.at, due.reason))
     if code == 403 and answer.headers.get("cf-mitigated") == "challenge":
         return _failed(
             state, now, "ChallengePage", "the server asks whether we are human", answer.headers, "challenge"

@@ -10,7 +10,7 @@ import pickle
 import signal
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from pipeline.errors import ParseError, PlatformError
 from pipeline.ingest import parse
 from pipeline.ingest.articles import FeedOptions, Prepared
 from pipeline.ingest.parse_worker import CPU_S, READY, frame
+from pipeline.ingest.robots import Robots
 
 # Seconds of wall time for one document. The real limit is CPU time (parse_worker.CPU_S); this one is for a worker that
 # waits for ever, and generous because a busy machine may give a worker a tenth of a core.
@@ -67,6 +68,10 @@ class ParsePool:
     async def extract(self, body: bytes, url: str) -> str:
         """The text of an article's page, '' if it has none. Raises a ParseError."""
         return await self._work((body, url), str)
+
+    async def read_robots(self, body: bytes, urls: Sequence[str], agent: str) -> Robots:
+        """What a robots.txt allows of `urls`, all of its host. Raises a ParseError."""
+        return await self._work((body, list(urls), agent), Robots)
 
     async def _work(self, job: Any, expected: type[T]) -> T:
         process = await self._idle.get()

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from pipeline.errors import ParseError
 from pipeline.ingest.articles import FeedOptions, Prepared, prepare
 from pipeline.ingest.parse import ParserFailed, parse_feed
+from pipeline.ingest.robots import Robots, read_robots
 from pipeline.ingest.text import clean, one_line
 
 # Address space: Python, lxml and the language model take 300 MB of it; 5,000 honest items less than 200 MB more.
@@ -29,13 +30,16 @@ READY = b"ready"
 
 Job = tuple[bytes, dict[str, str], str, FeedOptions, datetime]
 Page = tuple[bytes, str]  # an article's page and its address
+Rules = tuple[bytes, list[str], str]  # a robots.txt, addresses of its host, and who asks
 Failure = tuple[str, str, str]  # class, message and advice of a ParseError
 
 
-def work(job: Job | Page) -> Prepared | str | Failure:
-    """One job: the prepared document, the text of a page, or the failure."""
+def work(job: Job | Page | Rules) -> Prepared | str | Robots | Failure:
+    """One job: the prepared document, the text of a page, what a robots.txt allows, or the failure."""
     try:
-        return _extract(*job) if len(job) == 2 else _prepare(*job)
+        if len(job) == 2:
+            return _extract(*job)
+        return read_robots(*job) if len(job) == 3 else _prepare(*job)
     except ParseError as error:
         return type(error).__name__, error.message, error.advice
     except (MemoryError, RecursionError) as error:

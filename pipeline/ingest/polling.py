@@ -1,16 +1,18 @@
 """Polling: fetch, parse, judge and store, each feed's outcome with its articles in one transaction.
 
 Requests run at once across hosts and one after the other on each; results are stored in batches meanwhile. Feeds that
-fail as they would without a network are settled last, when the whole run can say whose fault it was.
+fail as they would without a network wait until enough hosts answered, or the run is over and can say whose fault it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from pipeline.ingest.articles import Prepared, Rejected, count_rejected
 from pipeline.ingest.fetch import Fetcher
 from pipeline.ingest.group import Grouped, group_stored, group_waiting, open_memory
 from pipeline.ingest.grouping import GroupingMemory, Waiting
+from pipeline.ingest.hosts import Visit
 from pipeline.ingest.judge import Judged, judge_document, wanted_aliases, wanted_keys
 from pipeline.ingest.links import host_of
 from pipeline.ingest.outcome import (
@@ -28,6 +31,7 @@ from pipeline.ingest.outcome import (
     State,
     decide,
     egress_is_down,
+    egress_is_up,
     excuse,
     is_network_error,
     needs_parsing,
@@ -46,6 +50,9 @@ log = logging.getLogger(__name__)
 HOST_PAUSE_S = 1.0
 # Feeds per transaction at most, when they bring few items.
 BATCH_FEEDS = 200
+# Seconds between two times that what waits is stored though it fills no batch: so much is lost to a kill, and so long do the last answers
+# wait beside a slow host. A run without slow hosts is over before.
+STORE_AFTER_S = 15.0
 # Batches that are stored at once.
 STORING = 2
 # Items that are worth a batch while none is being stored.
@@ -73,6 +80,13 @@ class IngestReport(Report):
     stories: int = 0
     copies: int = 0
     mentions: int = 0
+
+
+class Signal(Enum):
+    """What the writer is told beside the polls: to store what waits, and that no more come."""
+
+    STORE = "store"
+    END = "end"
 
 
 @dataclass(slots=True)
@@ -104,6 +118,7 @@ class Polling:
     waiting: list[Polled] = field(default_factory=list)
     suspects: list[Polled] = field(default_factory=list)
     hosts: dict[str, bool] = field(default_factory=dict)
+    expected_hosts: int = 0
     memory: GroupingMemory | None = None
     grouped: Grouped = field(default_factory=Grouped)
     unmerged: int = 0
@@ -112,21 +127,22 @@ class Polling:
     async def poll(self, feed_ids: Sequence[int]) -> None:
         with self.engine.begin() as connection:
             stored = feeds.load_feeds(connection, feed_ids)
-        by_host: dict[str, list[feeds.StoredFeed]] = {}
-        for feed in stored.values():
-            by_host.setdefault(host_of(feed.state.url), []).append(feed)
+        visits = self._visits(stored.values())
         allowed = read_allowed(self.settings.fetch_allow_private)
         connections = self.settings.fetch_connections
         gate = asyncio.Semaphore(connections)
         fetcher = Fetcher(timeout_s=self.settings.fetch_timeout_s, connections=connections, allowed=allowed)
         async with fetcher, ParsePool(self.settings.parse_processes) as pool, asyncio.TaskGroup() as tasks:
-            done: asyncio.Queue[Polled | None] = asyncio.Queue(maxsize=1)
+            done: asyncio.Queue[Polled | Signal] = asyncio.Queue(maxsize=1)
             writer = tasks.create_task(self._write(done))
             polls = [
-                tasks.create_task(self._poll_host(own, fetcher, pool, gate, done)) for own in by_host.values()
+                tasks.create_task(self._poll_host(visit, stored, fetcher, pool, gate, done))
+                for visit in visits
             ]
+            clock = tasks.create_task(_tick(done))
             await asyncio.wait(polls)
-            await done.put(None)
+            clock.cancel()
+            await done.put(Signal.END)
             await writer
         self._settle_suspects()
 
@@ -142,24 +158,36 @@ class Polling:
             self.memory = self.memory or open_memory(self.engine)
             return self.memory
 
+    def _visits(self, stored: Iterable[feeds.StoredFeed]) -> list[Visit]:
+        by_host: dict[str, list[State]] = {}
+        for feed in stored:
+            by_host.setdefault(host_of(feed.state.url), []).append(feed.state)
+        self.expected_hosts = len(by_host)
+        scope = self.settings.fetch_retry_after_scope
+        return [Visit(host, states, scope=scope) for host, states in by_host.items()]
+
     async def _poll_host(
         self,
-        own: list[feeds.StoredFeed],
+        visit: Visit,
+        stored: Mapping[int, feeds.StoredFeed],
         fetcher: Fetcher,
         pool: ParsePool,
         gate: asyncio.Semaphore,
-        done: asyncio.Queue[Polled | None],
+        done: asyncio.Queue[Polled | Signal],
     ) -> None:
         """The feeds of one host, one after the other."""
-        for n, feed in enumerate(own):
-            if n:
-                await asyncio.sleep(HOST_PAUSE_S)
+        began, state = time.monotonic(), visit.next_feed()
+        while state is not None:
+            feed = stored[state.feed_id]
             # The gate is held until the writer takes it: else all feeds are parsed before the first are stored.
             async with gate:
                 answer = await fetcher.get(_request(feed, self.settings.fetch_user_agent))
                 await done.put(await self._parse(Polled(feed, answer), pool))
-            if answer.status == 429 and self.settings.fetch_retry_after_scope == "host":
-                break  # the rest of the host's feeds stay due, and the host rests
+            for spared, failure in visit.heard(answer, spent_s=time.monotonic() - began):
+                await done.put(Polled(stored[spared.feed_id], failure))
+            state = visit.next_feed()
+            if state is not None:
+                await asyncio.sleep(HOST_PAUSE_S)
 
     async def _parse(self, polled: Polled, pool: ParsePool) -> Polled:
         answer, feed = polled.answer, polled.feed
@@ -173,15 +201,19 @@ class Polling:
         answer.body = b""  # it may be large, and its batch may wait
         return polled
 
-    async def _write(self, done: asyncio.Queue[Polled | None]) -> None:
-        """Collect polls into batches of about 1,000 items, the first smaller; store each in a transaction, off the event loop.
+    async def _write(self, done: asyncio.Queue[Polled | Signal]) -> None:
+        """Collect polls into batches of about 1,000 items or 15 s, the first smaller; store each in a transaction, off the event loop.
 
         Two at once: while one waits for the database, the other is made ready, and the database works on both.
         """
         storing: set[asyncio.Task[None]] = set()
-        while (polled := await done.get()) is not None:
-            (self.suspects if self._is_suspect(polled) else self.waiting).append(polled)
-            if not self._is_full(idle=all(task.done() for task in storing)):
+        while (came := await done.get()) is not Signal.END:
+            if isinstance(came, Polled):
+                self._take(came)
+                if not self._is_full(idle=all(task.done() for task in storing)):
+                    continue
+            self._acquit()
+            if not self.waiting:
                 continue
             if len(storing) >= STORING:
                 ended, storing = await asyncio.wait(storing, return_when=asyncio.FIRST_COMPLETED)
@@ -202,12 +234,18 @@ class Polling:
         items = sum(waiting.items for waiting in self.waiting)
         return items >= (FIRST_ROWS if idle else articles.BATCH_ROWS) or len(self.waiting) >= BATCH_FEEDS
 
-    def _is_suspect(self, polled: Polled) -> bool:
-        """Whether it failed as it would without a network; kept back until the whole run can be judged."""
+    def _take(self, polled: Polled) -> None:
+        """Put an answer to its batch, or to the suspects if it failed as it would without a network."""
         suspect = is_network_error(polled.answer)
         host = host_of(polled.feed.state.url)
         self.hosts[host] = self.hosts.get(host, True) and suspect
-        return suspect
+        (self.suspects if suspect else self.waiting).append(polled)
+
+    def _acquit(self) -> None:
+        """Put the suspects to the batch once our own network is known to work: a kill must not lose their errors."""
+        if self.suspects and egress_is_up(self.hosts, self.expected_hosts):
+            self.waiting += self.suspects
+            self.suspects = []
 
     def _settle_suspects(self) -> None:
         if self.suspects:
@@ -224,10 +262,9 @@ class Polling:
                 for polled, outcome in zip(batch, outcomes, strict=True)
             ]
             feeds.save_polls(connection, polls)
-            for outcome in outcomes:
-                if outcome.host_until:
-                    reason = outcome.state.next_due_reason or "429"
-                    feeds.rest_host(connection, host_of(outcome.state.url), outcome.host_until, reason)
+            rests = [outcome.rest for outcome in outcomes if outcome.rest]
+            for rest in sorted(rests, key=lambda rest: rest.host):  # in one order, since batches share hosts
+                feeds.rest_host(connection, rest.host, rest.until, rest.reason)
             grouped = self._group(connection, stored)
         with self.guard:
             self.grouped.stories += grouped.stories
@@ -276,6 +313,12 @@ class Polling:
             polled.answer, state, self.as_of, parsed=prepared is not None, parse_error=polled.parse_error,
             new_hints=prepared.hints if prepared else None, scope=self.settings.fetch_retry_after_scope,
         )  # fmt: skip
+
+
+async def _tick(done: asyncio.Queue[Polled | Signal]) -> None:
+    while True:
+        await asyncio.sleep(STORE_AFTER_S)
+        await done.put(Signal.STORE)
 
 
 def _request(feed: feeds.StoredFeed, user_agent: str) -> Request:

@@ -69,6 +69,15 @@ def next_due(pace: Pace, now: datetime, *, failed: bool = False, retry_after: ti
     return _outside_skipped(Due(at, reason), pace.hints, now)
 
 
+def host_rest(now: datetime, retry_after: timedelta | None) -> Due:
+    """When a host that answered 429 may be asked again. What it did not say is short: a feed's own back-off is not its
+    host's wish, and the host's other feeds may be welcome."""
+    if retry_after:
+        asked = min(retry_after, RETRY_AFTER_CAP)
+        return Due(now + asked, f"a 429 asked to wait {_say(asked)} (Retry-After)")
+    return Due(now + BACKOFF_BASE, f"a 429 that did not say how long; {_say(BACKOFF_BASE)} for all its feeds")
+
+
 def usual_gap(published: Sequence[datetime]) -> timedelta | None:
     """Median gap of the newest 20 items, None for fewer than three; items of one second count once."""
     moments = sorted(set(published), reverse=True)[: GAP_ITEMS + 1]
@@ -111,7 +120,9 @@ def _interval(pace: Pace) -> tuple[timedelta, str]:
 def _after_failure(pace: Pace, now: datetime, retry_after: timedelta | None) -> Due:
     doublings = min(max(pace.error_count - 1, 0), BACKOFF_DOUBLINGS)
     base = max(BACKOFF_BASE, pace.min_interval)
-    backoff = min(base * 2**doublings, LONGEST) * (1 + BACKOFF_JITTER * (2 * _phase(pace.name, now) - 1))
+    jitter = 1 + BACKOFF_JITTER * (2 * _phase(pace.name, now) - 1)
+    # Capped twice: first, so that feeds that fail for long spread too; last, because a day is what is promised.
+    backoff = min(min(base * 2**doublings, LONGEST) * jitter, LONGEST)
     asked = min(retry_after or timedelta(), RETRY_AFTER_CAP)
     if pace.hints.max_age_s and retry_after is not None:
         asked = max(asked, min(timedelta(seconds=pace.hints.max_age_s), MAX_AGE_CAP))

@@ -31,9 +31,10 @@ def feed(connection: Connection, feed_id: int, as_of: datetime) -> Row | None:
     return found
 
 
-def set_enabled(connection: Connection, feed_id: int, enabled: bool) -> bool:
-    """Pauses or resumes polling; False if there is no such feed or nothing changes."""
+def set_paused(connection: Connection, feed_id: int, paused_at: datetime | None) -> bool:
+    """Pauses polling from `paused_at` on, or resumes it (None); False if there is no such feed or nothing changes."""
     query = (
-        "update feeds set enabled = :enabled where id = :id and enabled <> :enabled and removed_at is null"
+        "update feeds set paused_at = :paused_at where id = :id and removed_at is null"
+        " and (paused_at is null) <> (cast(:paused_at as timestamptz) is null)"
     )
-    return connection.execute(sa.text(query), {"id": feed_id, "enabled": enabled}).rowcount == 1
+    return connection.execute(sa.text(query), {"id": feed_id, "paused_at": paused_at}).rowcount == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from pipeline.errors import UsageError
 from pipeline.ingest.articles import FeedOptions
 from pipeline.ingest.outcome import State
 from pipeline.ingest.schedule import Hints
@@ -119,16 +120,18 @@ def save_polls(connection: Connection, polls: Iterable[Poll]) -> None:
 def sync(connection: Connection, feeds: Sequence[Mapping[str, Any]], as_of: datetime) -> dict[str, int]:
     """Make the feeds of origin `file` those of the list: added, changed, removed (their articles stay), kept.
 
-    A changed address in the list replaces the one in use and forgets what polling remembered of the old one.
+    A changed address in the list replaces the one in use and forgets what polling remembered of the old one. One that
+    a permanent redirect replaced is no change, whatever else of the feed changes.
     """
     names = [feed["name"] for feed in feeds]
-    before = {
-        row.name: row for row in connection.execute(sa.text("select * from feeds where origin <> 'import'"))
-    }
+    query = "select feeds.*, previous_urls from feeds left join feed_states on feed_id = id where origin <> 'import'"
+    before = {row.name: row for row in connection.execute(sa.text(query))}
     counts = {"added": 0, "changed": 0, "removed": 0, "kept": 0}
     for feed in feeds:
         known = before.get(feed["name"])
-        kind = "added" if known is None else "changed" if _differs(connection, known, feed) else "kept"
+        if known is not None and feed["url"] in (known.previous_urls or ()):
+            feed = {**feed, "url": known.url}
+        kind = "added" if known is None else "changed" if _differs(known, feed) else "kept"
         counts[kind] += 1
         if kind != "kept":
             save_feed(connection, feed, as_of, origin="file")
@@ -161,6 +164,53 @@ def import_feed(connection: Connection, source: str, as_of: datetime) -> int:
     """The feed row that stands for an archive's outlet, made if need be."""
     row = {"name": f"import:{source}", "url": f"import:{source}", "title": source, "enabled": False}
     return save_feed(connection, row, as_of, origin="import")
+
+
+def add_feed(connection: Connection, feed: Mapping[str, Any], as_of: datetime) -> int:
+    """Adds one feed that a person asks for, due at once; returns its id. Raises UsageError where its name or address is another's.
+
+    A removed feed comes back, with its options, under its own name and address only: the articles of that name are its own.
+    """
+    for known in connection.execute(
+        sa.text("select * from feeds where name = :name or url = :url"), dict(feed)
+    ):
+        what = "name" if known.name == feed["name"] else "address"
+        if known.removed_at is None:
+            raise UsageError(f"feed {known.name} already has this {what}", "`undertow feeds list` shows all")
+        if (known.name, known.url) != (feed["name"], feed["url"]):
+            raise UsageError(
+                f"this is the {what} of feed {known.name}, which was removed and keeps its articles",
+                "take another name" if what == "name" else f"add it as {known.name}",
+            )
+        feed = _brought_back(known) | dict(feed)
+    return save_feed(connection, feed, as_of, origin="desk")
+
+
+def _brought_back(known: Row[Any]) -> dict[str, Any]:
+    return {column: getattr(known, column) for column in _COLUMNS} | {"enabled": True}
+
+
+def add_missing(connection: Connection, feeds: Iterable[Mapping[str, Any]], as_of: datetime) -> int:
+    """Add those feeds whose address no configured feed has (origin desk), under free names; returns how many.
+
+    A removed feed keeps its name, for its articles are its own; where its address is wanted it comes back as it was.
+    """
+    rows = list(connection.execute(sa.text("select * from feeds order by removed_at")))
+    names = {row.name for row in rows}
+    by_url = {row.url: row for row in rows}  # nulls sort last, so one that is not removed wins
+    added = 0
+    for feed in feeds:
+        known = by_url.get(feed["url"])
+        if known is None:
+            feed = {**feed, "name": _free_name(feed["name"], names)}
+            names.add(feed["name"])
+        elif known.removed_at is not None:
+            feed = _brought_back(known)
+        else:
+            continue
+        save_feed(connection, feed, as_of, origin="desk")
+        added += 1
+    return added
 
 
 def find_feed(connection: Connection, name: str) -> Row[Any] | None:
@@ -237,16 +287,18 @@ _COLUMNS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _differs(connection: Connection, known: Row[Any], feed: Mapping[str, Any]) -> bool:
+def _differs(known: Row[Any], feed: Mapping[str, Any]) -> bool:
     if known.removed_at is not None or known.origin != "file":
         return True
-    moved = connection.execute(
-        sa.text("select previous_urls from feed_states where feed_id = :id"), {"id": known.id}
-    ).scalar_one_or_none()
-    wanted = {column: feed.get(column, default) for column, default in _COLUMNS.items()}
-    if wanted["url"] in (moved or ()):  # the list still has the address that a permanent redirect replaced
-        wanted["url"] = known.url
-    return any(getattr(known, column) != value for column, value in wanted.items())
+    return any(getattr(known, column) != feed.get(column, default) for column, default in _COLUMNS.items())
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """`name`, or the first of name-2, name-3, ... that is not taken."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate
 
 
 def _stored(row: Row[Any]) -> StoredFeed:

@@ -126,7 +126,10 @@ def stories_by_feed(connection: Connection, start: datetime, end: datetime) -> l
 
 def polled_feeds(connection: Connection) -> list[int]:
     """Feeds that are polled now."""
-    query = "select id from feeds where enabled and origin <> 'import' and removed_at is null order by id"
+    query = (
+        "select id from feeds where enabled and paused_at is null and origin <> 'import' and removed_at is null"
+        " order by id"
+    )
     return list(connection.execute(sa.text(query)).scalars())
 
 

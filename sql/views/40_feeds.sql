@@ -1,7 +1,7 @@
 -- Health of the feeds, and what each day brought. `now` is the database's clock.
 
 create view analytics.feed_health as
-select feed.id as feed_id, feed.name, feed.title, feed.url, feed.enabled, coalesce(state.status, 'ok') as status,
+select feed.id as feed_id, feed.name, feed.title, feed.url, feed.enabled, feed.paused_at, coalesce(state.status, 'ok') as status,
        state.last_attempt_at, state.last_ok_at, state.last_new_item_at, state.next_due_at, state.next_due_reason,
        state.error_class, state.error_message, coalesce(state.error_count, 0) as error_count,
        state.median_gap_s / 60 as usual_gap_minutes,
@@ -25,7 +25,8 @@ comment on column analytics.feed_health.feed_id is 'The feed.';
 comment on column analytics.feed_health.name is 'Its short name.';
 comment on column analytics.feed_health.title is 'Title of the outlet.';
 comment on column analytics.feed_health.url is 'Address that is fetched now.';
-comment on column analytics.feed_health.enabled is 'False: not polled.';
+comment on column analytics.feed_health.enabled is 'False: switched off in feeds.toml, not polled.';
+comment on column analytics.feed_health.paused_at is 'When a person paused its polling at the desk, UTC; null: not paused.';
 comment on column analytics.feed_health.status is 'ok, backing_off, rate_limited, gone, challenge, dead.';
 comment on column analytics.feed_health.last_attempt_at is 'Last poll, UTC.';
 comment on column analytics.feed_health.last_ok_at is 'Last poll that ended well, UTC.';

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -131,3 +132,27 @@ def test_pages_are_free_again_for_the_next_run(engine: Engine, wire: FeedServer)
     ingest(engine)
     assert have_body(engine) == ["/page/later"]
     assert have_story(engine, "opened on Monday") == 1
+
+
+def test_a_robots_txt_that_exhausts_its_reader_costs_its_own_host_only(
+    engine: Engine, wire: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """60 kB of it make 12 million rules, which take longer than a document may. It allows everything, were it read."""
+    hostile = (
+        b"".join(b"User-agent:%d\n" % n for n in range(2_500)) + b"User-agent:*\n" + b"Allow:/\n" * 5_000
+    )
+
+    def robots(path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        return 200, {}, hostile if headers["host"].startswith(SLOW) else b"User-agent: *\nCrawl-delay: 0.01\n"
+
+    wire.replies["/robots.txt"] = robots
+    monkeypatch.setattr(fulltext, "ParsePool", partial(ParsePool, cpu_s=3))
+    ingest(engine, add(engine, wire, "hostile", (SLOW, "/hostile/1"), ("127.0.0.1", "/page/1")))
+    with engine.connect() as connection:
+        flags = connection.execute(sa.text("select guid, flags from articles order by 1"))
+        assert [tuple(row) for row in flags] == [
+            ("/hostile/1", ["robots_unknown"]),
+            ("/page/1", ["full_text"]),
+        ]
+    assert not wire.asked("/hostile/1")
+    assert have_story(engine) == 2

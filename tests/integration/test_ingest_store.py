@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import sqlalchemy as sa
 from ingest_server import FeedServer, feed_server, item, rss
 from sqlalchemy.engine import Engine
 
-from pipeline.errors import InputFileError
-from pipeline.ingest import group, polling, step
+from pipeline.desk import doors
+from pipeline.errors import InputFileError, UsageError
+from pipeline.ingest import archive, group, importing, polling, step
 from pipeline.ingest.articles import Draft
 from pipeline.settings import Settings
 from pipeline.store import articles, feeds
@@ -255,6 +258,25 @@ def test_files_that_are_no_archive_say_so(
         step.import_articles(engine, tmp_path / name, settings=SETTINGS, as_of=NOW)
 
 
+def test_a_broken_csv_stores_nothing_and_says_so(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "STAGE_ROWS", 2)
+    monkeypatch.setattr(archive, "_FIELD_LIMIT", 1_000)
+    known = csv.field_size_limit()
+    path = tmp_path / "a.csv"
+    path.write_text("title,source\nRates rise,Paper\n,Paper\nRates fall,Paper\n" + "x" * 2_000 + ",Paper\n")
+    try:
+        with pytest.raises(
+            InputFileError, match=r"line 5: .*repair that line and import the file again; nothing was stored"
+        ):
+            step.import_articles(engine, path, settings=SETTINGS, as_of=NOW)
+    finally:
+        csv.field_size_limit(known)
+    for name in ("articles", "article_rejects", "feeds", "feed_fetches"):
+        assert query(engine, f"select count(*) from {name}") == [(0,)], name
+
+
 def test_health_tells_the_operator_once(engine: Engine, wire: FeedServer) -> None:
     fine = add(engine, wire, "fine", rss(*[item(n) for n in range(8)]))
     undated = add(engine, wire, "undated", rss(*[item(n, date="soon") for n in range(8)]))
@@ -287,6 +309,109 @@ def test_feeds_that_leave_the_list_stay_as_history(engine: Engine, tmp_path: Pat
     assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 0, "changed": 1, "removed": 1, "kept": 0}
     assert step.sync_feeds(engine, path, as_of=NOW) == {"added": 0, "changed": 0, "removed": 0, "kept": 1}
     assert len(step.due_shards(engine, as_of=NOW, shards=4)) == 1
+
+
+def test_a_feed_that_moved_stays_where_it_is_whatever_else_the_list_says(
+    engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "feeds.toml"
+    listed, other = (
+        '[[feeds]]\nname = "a"\nurl = "https://e.com/a"\n',
+        '[[feeds]]\nname = "b"\nurl = "https://e.com/b"\n',
+    )
+
+    def sync(text: str) -> list[Any]:
+        path.write_text(text)
+        step.sync_feeds(engine, path, as_of=NOW)
+        return query(
+            engine,
+            "select url, tags, previous_urls, etag from feeds join feed_states on feed_id = id"
+            " where name = 'a' and removed_at is null",
+        )
+
+    sync(listed + other)
+    with engine.begin() as connection:
+        (feed_id,) = connection.execute(sa.text("select id from feeds where name = 'a'")).scalars()
+        state = feeds.load_feeds(connection, [feed_id])[feed_id].state
+        moved = replace(state, url="https://e.com/moved", previous_urls=("https://e.com/a",), etag='"1"')
+        feeds.save_states(connection, [moved])
+    as_moved = ("https://e.com/moved", [], ["https://e.com/a"], '"1"')
+    assert sync(listed + other) == [as_moved]
+    assert sync(listed + 'tags = ["press"]\n' + other) == [
+        ("https://e.com/moved", ["press"], ["https://e.com/a"], '"1"')
+    ]
+    assert sync(other) == []
+    assert sync(listed + other) == [as_moved]
+    assert sync(listed.replace("/a", "/c") + other) == [("https://e.com/c", [], [], None)]
+
+
+def test_feeds_of_a_reader_are_those_that_are_not_polled(engine: Engine) -> None:
+    """A removed feed keeps its name and its articles, and comes back as it was where a list has its address."""
+
+    def outline(title: str, address: str) -> str:
+        return f'<outline text="{title}" xmlUrl="https://e.com/{address}"/>'
+
+    def take(*outlines: str) -> tuple[int, int]:
+        document = f"<opml><body>{''.join(outlines)}</body></opml>".encode()
+        with engine.begin() as connection:
+            return doors.import_opml(connection, document, as_of=NOW)
+
+    with engine.begin() as connection:
+        for name in ("reuters", "wire", "kept"):
+            row = {
+                "name": name,
+                "url": f"https://e.com/{name}",
+                "may_train": False,
+                "enabled": name != "wire",
+            }
+            feeds.save_feed(connection, row, NOW, origin="file")
+        connection.execute(
+            sa.text("update feeds set removed_at = :now, paused_at = :now where name <> 'kept'"), {"now": NOW}
+        )
+    entries = (outline("Reuters", "b"), outline("The Wire", "wire"), outline("Kept", "kept"))
+    assert take(*entries) == (3, 2)
+    assert query(
+        engine,
+        "select name, url, origin, may_train, enabled, removed_at is null, paused_at from feeds order by name",
+    ) == [
+        ("kept", "https://e.com/kept", "file", False, True, True, None),
+        ("reuters", "https://e.com/reuters", "file", False, True, False, NOW),
+        ("reuters-2", "https://e.com/b", "desk", True, True, True, None),
+        ("wire", "https://e.com/wire", "desk", False, True, True, None),
+    ]
+    assert take(*entries) == (3, 0)
+    assert len(step.due_shards(engine, as_of=NOW, shards=4)[0]) == 3
+
+
+def test_a_feed_that_is_added_takes_no_other_feeds_articles(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for name, gone in (("reuters", NOW), ("wire", None)):
+            row = {"name": name, "url": f"https://e.com/{name}", "may_train": False}
+            feed_id = feeds.save_feed(connection, row, NOW, origin="file")
+            connection.execute(
+                sa.text("update feeds set removed_at = :gone where id = :id"), {"gone": gone, "id": feed_id}
+            )
+
+    def add(name: str, address: str) -> int:
+        with engine.begin() as connection:
+            return feeds.add_feed(connection, {"name": name, "url": f"https://e.com/{address}"}, NOW)
+
+    for name, address, reason in (
+        ("reuters", "new", "name of feed reuters, which was removed"),
+        ("news", "reuters", "address of feed reuters, .* add it as reuters"),
+        ("reuters", "wire", "name of feed reuters|feed wire already has this address"),
+        ("wire", "new", "feed wire already has this name"),
+        ("news", "wire", "feed wire already has this address"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            add(name, address)
+    add("news", "news")
+    add("reuters", "reuters")
+    assert query(engine, "select name, may_train from feeds where removed_at is null order by name") == [
+        ("news", True),
+        ("reuters", False),
+        ("wire", False),
+    ]
 
 
 def test_pages_are_fetched_where_feed_and_robots_allow(engine: Engine, wire: FeedServer) -> None:

@@ -84,9 +84,9 @@ def add(ask: Ask, url: Address, name: Name, title: Annotated[Plain, Form(max_len
 @router.post("/feeds/{feed_id}/enable", dependencies=OPERATES)
 def enable(ask: Ask, feed_id: SmallId, enabled: Annotated[bool, Form()]) -> Response:
     with ask.desk.changing() as connection:
-        if desk_feeds.set_enabled(connection, feed_id, enabled):
+        if desk_feeds.set_paused(connection, feed_id, None if enabled else ask.as_of):
             ask.audit(connection, "resume feed" if enabled else "pause feed", feed_id)
-    return ask.go(f"/feeds/{feed_id}", "Polling goes on." if enabled else "Paused.")
+    return ask.go(f"/feeds/{feed_id}", "No longer paused." if enabled else "Paused.")
 
 
 @router.post("/feeds/import", dependencies=OPERATES)

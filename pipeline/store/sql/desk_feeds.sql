@@ -1,4 +1,4 @@
-select feed.id, feed.name, feed.title, feed.url, feed.enabled, feed.origin, feed.tags, coalesce(state.status, 'ok') as status,
+select feed.id, feed.name, feed.title, feed.url, feed.enabled, feed.paused_at, feed.origin, feed.tags, coalesce(state.status, 'ok') as status,
        state.error_class, state.error_message, coalesce(state.error_count, 0) as error_count, state.last_attempt_at,
        state.last_ok_at, state.last_new_item_at, state.next_due_at, state.next_due_reason, state.median_gap_s,
        coalesce(polls.polls, 0) as polls, coalesce(polls.errors, 0) as errors, coalesce(polls.new, 0) as new,

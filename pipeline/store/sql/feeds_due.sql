@@ -2,7 +2,7 @@
 select feed.id, feed.url
 from feeds as feed
 left join feed_states as state on state.feed_id = feed.id
-where feed.enabled and feed.removed_at is null and feed.origin <> 'import'
+where feed.enabled and feed.paused_at is null and feed.removed_at is null and feed.origin <> 'import'
   and coalesce(state.status, 'ok') not in ('gone', 'dead')
   and coalesce(state.next_due_at, '-infinity') <= cast(:as_of as timestamptz) + case when state.status = 'ok' then interval '30 seconds' else interval '0' end
 order by state.next_due_at nulls first, feed.id

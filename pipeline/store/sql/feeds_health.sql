@@ -20,5 +20,5 @@ left join lateral (
     order by first_seen_at desc limit 500
   ) as recent
 ) as lengths on true
-where feed.enabled and feed.removed_at is null and feed.origin <> 'import'
+where feed.enabled and feed.paused_at is null and feed.removed_at is null and feed.origin <> 'import'
 order by feed.name

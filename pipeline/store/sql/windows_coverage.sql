@@ -1,7 +1,8 @@
 -- Feeds whose fetches in the window [:start, :tick_at) brought more or less than this quarter of an hour, as a multiple
 -- of it: 0 while a feed (or this machine) is down, up to 24 when it is back with a backlog; older items are history.
 with polled as (
-  select id from feeds where enabled and origin <> 'import' and removed_at is null and added_at < :tick_at
+  select id from feeds
+  where enabled and paused_at is null and origin <> 'import' and removed_at is null and added_at < :tick_at
 ), known as (
   select polled.id, before.ok_at as ok_before, during.ok_at as ok_now, failed.at as failed_at
   from polled

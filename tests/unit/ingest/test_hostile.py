@@ -95,6 +95,24 @@ def test_a_hostile_megabyte_ends_with_a_typed_result(body: bytes) -> None:
         assert type(error).__name__ in ("NotAFeed", "ParserFailed", "ParseTimeout")  # noqa: PT017 - either is right
 
 
+def test_a_robots_txt_of_millions_of_rules_is_an_error_of_its_host() -> None:
+    """Each rule holds for each agent before it: 100 kB make 21 million rules."""
+    body = b"User-agent:x\n" + b"".join(b"User-agent:%d\n" % n for n in range(3_500)) + b"Allow:/\n" * 6_000
+
+    async def go() -> None:
+        async with ParsePool(1, cpu_s=1) as pool:
+            with pytest.raises(ParseError):
+                await pool.read_robots(body, ["https://e.example/a"], "us/1")
+            found = await pool.read_robots(
+                b"User-agent: us\nDisallow: /b\nCrawl-delay: 7\n",
+                ["https://e.example/a", "https://e.example/b/1"],
+                "us/1",
+            )
+            assert (found.delay_s, found.allowed) == (7.0, {"https://e.example/a"})
+
+    asyncio.run(go())
+
+
 def test_nothing_shadows_urllib3() -> None:
     """Some HTTP clients install a fork under its name, for everything else in the environment."""
     assert urllib3.__version__ == importlib.metadata.version("urllib3")

@@ -7,13 +7,22 @@ from typing import Any
 import pytest
 
 from pipeline.ingest.answer import Answer, CannotConnect, max_age_s, retry_after
-from pipeline.ingest.outcome import Outcome, State, decide, egress_is_down, excuse, needs_parsing
+from pipeline.ingest.outcome import (
+    Outcome,
+    Rest,
+    State,
+    decide,
+    egress_is_down,
+    egress_is_up,
+    excuse,
+    needs_parsing,
+)
 from pipeline.ingest.parse import NotAFeed
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 URL = "https://e.com/feed"
 STATE = State(1, "acme", URL, timedelta(minutes=5))
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 def answer(status: int = 200, *, body: bytes = b"x" * 16, **fields: Any) -> Answer:
@@ -85,11 +94,37 @@ def test_gone_needs_two_sightings_a_day_apart() -> None:
 def test_429_rests_the_host_503_only_the_feed() -> None:
     limited = decide(answer(429, headers={"retry_after": "7500"}), STATE, NOW)
     assert limited.state.status == "rate_limited"
-    assert limited.host_until == limited.state.next_due_at == NOW + timedelta(seconds=7_500)
-    assert decide(answer(429), STATE, NOW, scope="feed").host_until is None
+    assert limited.rest is not None
+    assert limited.rest.until == limited.state.next_due_at == NOW + timedelta(seconds=7_500)
+    assert decide(answer(429), STATE, NOW, scope="feed").rest is None
     unavailable = decide(answer(503, headers={"retry_after": "7500"}), STATE, NOW)
-    assert unavailable.host_until is None
+    assert unavailable.rest is None
     assert unavailable.state.next_due_at == NOW + timedelta(seconds=7_500)
+
+
+@pytest.mark.parametrize(
+    ("headers", "rest"),
+    [({}, 5 * MINUTE), ({"retry_after": "0"}, 5 * MINUTE), ({"retry_after": "120"}, 2 * MINUTE)],
+)
+def test_a_host_rests_as_long_as_it_named_not_as_its_feed_backs_off(
+    headers: dict[str, str], rest: timedelta
+) -> None:
+    limited = decide(answer(429, headers=headers), replace(STATE, error_count=9), NOW)
+    assert limited.state.next_due_at is not None
+    assert limited.state.next_due_at > NOW + 12 * HOUR
+    assert limited.rest is not None
+    assert (limited.rest.host, limited.rest.until) == ("e.com", NOW + rest)
+    assert "429" in limited.rest.reason
+    assert decide(answer(429, headers={"retry_after": "9" * 9}), STATE, NOW).rest == Rest(
+        "e.com", NOW + timedelta(days=7), "a 429 asked to wait 7 d (Retry-After)"
+    )
+
+
+def test_the_host_that_answered_rests_not_the_one_that_led_there() -> None:
+    limited = Answer("https://target.example/feed", 429, {"retry-after": "604800"})
+    outcome = decide(limited, STATE, NOW)
+    assert outcome.rest is not None
+    assert outcome.rest.host == "target.example"
 
 
 def test_max_age_on_429_counts() -> None:
@@ -122,6 +157,14 @@ def test_egress_is_down_when_most_hosts_fail() -> None:
     assert egress_is_down({f"h{n}": n < 8 for n in range(10)})
     assert not egress_is_down({f"h{n}": n < 7 for n in range(10)})
     assert not egress_is_down({"one": True, "two": True})  # too few to tell
+
+
+def test_egress_is_up_once_nothing_can_take_it_down() -> None:
+    answered = {f"h{n}": False for n in range(3)}
+    assert egress_is_up(answered, 10)  # seven of ten would not do
+    assert not egress_is_up(answered, 11)
+    assert not egress_is_up(answered | {"h2": True}, 10)
+    assert egress_is_up({"one": True}, 3)  # too few to be down
 
 
 def test_nobody_is_blamed_when_egress_was_down() -> None:
@@ -173,6 +216,15 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 )
 def test_max_age(headers: dict[str, str], seconds: float | None) -> None:
     assert max_age_s(headers, NOW) == seconds
+
+
+def test_a_feed_that_was_not_asked_fails_without_an_attempt() -> None:
+    before = replace(STATE, last_attempt_at=NOW - HOUR)
+    spared = Answer(URL, error=CannotConnect("not asked"), asked=False)
+    failed = decide(spared, before, NOW)
+    assert (failed.state.error_class, failed.state.error_count) == ("CannotConnect", 1)
+    assert failed.state.last_attempt_at == excuse(failed, before, NOW).state.last_attempt_at == NOW - HOUR
+    assert decide(Answer(URL, error=CannotConnect("no")), before, NOW).state.last_attempt_at == NOW
 
 
 def test_outcomes_are_of_a_closed_set() -> None:
