@@ -20,7 +20,18 @@ from starlette.exceptions import HTTPException
 
 from pipeline.desk import api, exports
 from pipeline.desk.context import HERE, Desk, asked
-from pipeline.desk.pages import alerts, feedback, feeds, label, login, models, overview, series, stories
+from pipeline.desk.pages import (
+    alerts,
+    feedback,
+    feeds,
+    health,
+    label,
+    login,
+    models,
+    overview,
+    series,
+    stories,
+)
 from pipeline.desk.sessions import COOKIE, LIFETIME, new_session, read_session, write_session
 from pipeline.desk.visitors import (
     LOCAL_NAME,
@@ -81,6 +92,7 @@ def create_app(
     app.include_router(exports.router, dependencies=known, include_in_schema=False)
     app.include_router(api.router, prefix="/api/v1", dependencies=known)
     app.include_router(feedback.router, include_in_schema=False)
+    app.include_router(health.router, include_in_schema=False)
     if user_provider is None:
         app.include_router(login.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
@@ -133,9 +145,9 @@ async def _guard(request: Request, answer: Callable[[Request], Awaitable[Respons
     session = request.state.session
     if not request.url.path.startswith(f"{base}/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
-    if not request.url.path.startswith((f"{base}/static/", f"{base}/parts/")):
+    if not request.url.path.startswith((f"{base}/static/", f"{base}/parts/", f"{base}/health")):
         # signed anew with each answer, so that it expires only after so long without one; what an open page asks by
-        # itself is no sign of life
+        # itself, or a watchdog, is no sign of life
         response.set_cookie(
             COOKIE,
             write_session(session, desk.key),

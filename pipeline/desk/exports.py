@@ -15,6 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from pipeline.desk.context import Ask, Moment, Plain
 from pipeline.desk.pages.stories import Wanted
 from pipeline.store import analytics, desk_stories
+from pipeline.store import parquet as parquet_file
 
 router = APIRouter()
 
@@ -98,27 +99,9 @@ def cell(value: Any) -> Any:
 
 def parquet(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> bytes:
     """A Parquet file; JSON columns as text."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = [_plain([row[place] for row in rows]) for place in range(len(names))]
-    table = pa.table({name: pa.array(column) for name, column in zip(names, columns, strict=True)})
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    parquet_file.write(buffer, names, rows, exact=False)
     return buffer.getvalue()
-
-
-def _plain(values: list[Any]) -> list[Any]:
-    from decimal import Decimal
-
-    if any(
-        isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
-        for value in values
-    ):
-        return [None if value is None else json.dumps(value, default=str) for value in values]
-    if any(isinstance(value, Decimal) for value in values):
-        return [None if value is None else float(value) for value in values]
-    return values
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:

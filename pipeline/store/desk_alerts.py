@@ -37,6 +37,17 @@ def alerts(
     )
 
 
+def firing(connection: Connection, limit: int) -> list[Row]:
+    """Alerts that fire or are held, the worst first, then the newest; those folded into another and tests last."""
+    return fetch(connection, "desk_alerts_firing", limit=limit)
+
+
+def count_pending(connection: Connection) -> int:
+    """Series that crossed once and are watched, tests apart."""
+    query = "select count(*) from alerts where state = 'pending' and not is_test"
+    return int(connection.execute(sa.text(query)).scalar_one())
+
+
 def alert(connection: Connection, alert_id: int) -> Row | None:
     """One alert with its history, notifications, feedback and the alerts it stands for; None if there is none."""
     # ids run down from the one before: the page that starts there has it first

@@ -121,13 +121,22 @@ def skip(connection: Connection, article_id: int, *, who: str) -> bool:
     return connection.execute(sa.text(query), {"id": article_id, "who": who}).rowcount == 1
 
 
+def unskip(connection: Connection, article_id: int, *, who: str) -> bool:
+    """Takes back that this person passed an article over; False if they had not."""
+    query = (
+        "update label_queue set skipped_by = array_remove(skipped_by, :who)"
+        " where article_id = :id and :who = any(skipped_by)"
+    )
+    return connection.execute(sa.text(query), {"id": article_id, "who": who}).rowcount == 1
+
+
 def dispute(connection: Connection, article_id: int, *, who: str, as_of: datetime) -> bool:
     """Asks for other opinions: the article goes first in everybody else's queue."""
-    query = (
-        "insert into label_queue (article_id, reason, priority, queued_at, skipped_by)"
-        " select id, 'disputed', 4, :as_of, array[:who] from articles where id = :id"
-        " and not exists (select from frozen_articles where article_id = :id)"
-        " on conflict (article_id) do update set reason = 'disputed', priority = 4, done_at = null,"
-        " skipped_by = array[:who]"
-    )
-    return connection.execute(sa.text(query), {"id": article_id, "who": who, "as_of": as_of}).rowcount == 1
+    parameters = {"article_id": article_id, "who": who, "as_of": as_of}
+    return connection.execute(sql("desk_label_dispute"), parameters).rowcount == 1
+
+
+def undispute(connection: Connection, article_id: int, *, who: str) -> bool:
+    """Takes back that this person asked others, so that the place is what it was; False if somebody was later."""
+    parameters = {"article_id": article_id, "who": who}
+    return bool(connection.execute(sql("desk_label_undispute"), parameters).scalar_one())

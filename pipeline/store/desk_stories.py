@@ -64,6 +64,18 @@ def stories(
     return rows, write_cursor(rows[-1]["available_at"], rows[-1]["id"]) if more else None
 
 
+def worst(connection: Connection, since: datetime, until: datetime, limit: int) -> list[Row]:
+    """The negative stories of [since, until) that most outlets told, then the surest."""
+    return fetch(
+        connection,
+        "desk_stories_worst",
+        since=since,
+        until=until,
+        champion_id=champion_id(connection),
+        limit=limit,
+    )
+
+
 def _reaches(wanted: StoryFilter, after_at: datetime | None) -> list[datetime | None]:
     """How far back to look, in turn: a page of common words is full after days, and must not read years for it."""
     if not wanted.words:

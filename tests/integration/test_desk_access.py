@@ -18,6 +18,7 @@ from pipeline.desk.app import create_app
 from pipeline.desk.sessions import COOKIE, Session, hash_password, write_session
 from pipeline.notify.links import Links
 from pipeline.store.desk_access import put_user
+from pipeline.store.engine import create_engine
 
 PASSWORD = "correct horse battery"
 
@@ -224,6 +225,16 @@ def test_trusted_proxy_names_the_user(market: Engine, tmp_path: Path) -> None:
     assert stranger.get("/", headers=headers).status_code == 303
 
 
+def test_health_is_open_and_says_no_more_than_that(market: Engine, tmp_path: Path) -> None:
+    watched = client(market, settings(tmp_path, desk_host="0.0.0.0")).get("/health")
+    assert (watched.status_code, watched.json()) == (200, {"database": "answers"})
+    assert "set-cookie" not in watched.headers
+    away = create_engine("postgresql://undertow:hidden@127.0.0.1:1/nowhere")
+    answer = client(away, settings(tmp_path, desk_host="0.0.0.0")).get("/health")
+    assert (answer.status_code, answer.json()) == (503, {"database": "does not answer"})
+    assert "set-cookie" not in answer.headers
+
+
 # ---- the links of mails
 
 
@@ -327,3 +338,63 @@ def test_label_again_undo_skip_and_dispute(market: Engine, tmp_path: Path) -> No
     )
     assert send(f"/label/{second}", sentiment="neutral").status_code == 400
     assert send(f"/label/{10**15}", sentiment="neutral").status_code == 400
+
+
+def test_a_skip_and_a_dispute_are_taken_back(market: Engine, tmp_path: Path) -> None:
+    browser = client(market, settings(tmp_path), "labeller")
+    other = client(market, settings(tmp_path), "operator")
+    json = {"Accept": "application/json"}
+
+    def send(who: TestClient, path: str, **fields: Any) -> Any:
+        token = form_token(who)
+        return who.post(path, data={**fields, "form_token": token}, headers=json).json()
+
+    def place(article: int) -> Any:
+        with market.connect() as connection:
+            return connection.execute(
+                sa.text(
+                    "select reason, priority, done_at, skipped_by from label_queue where article_id = :a"
+                ),
+                {"a": article},
+            ).one_or_none()
+
+    def waiting() -> list[int]:
+        return [item["article_id"] for item in browser.get("/label/next").json()]
+
+    skipped, disputed, answered, twice = waiting()[:4]
+    before = {article: place(article) for article in (skipped, disputed, answered, twice)}
+    assert browser.post(f"/label/{skipped}/unskip").status_code == 400
+    assert send(browser, f"/label/{skipped}/unskip") == {"retracted": False}
+    send(browser, f"/label/{skipped}/skip")
+    assert send(browser, f"/label/{skipped}/unskip") == {"retracted": True}
+    assert place(skipped) == before[skipped]
+
+    send(browser, f"/label/{disputed}/dispute")
+    send(browser, f"/label/{disputed}/dispute")  # a second press changes nothing
+    assert disputed not in waiting()
+    assert send(other, f"/label/{disputed}/undispute") == {"retracted": False}
+    send(other, f"/label/{disputed}/skip")
+    assert send(browser, f"/label/{disputed}/undispute") == {"retracted": True}
+    assert place(disputed) == (*before[disputed][:3], [*before[disputed][3], "a operator"])
+    assert {skipped, disputed} <= set(waiting())
+    assert send(browser, f"/label/{disputed}/undispute") == {"retracted": False}
+
+    send(browser, f"/label/{answered}/dispute")
+    send(other, f"/label/{answered}", sentiment="negative")
+    send(browser, f"/label/{answered}/undispute")
+    assert place(answered)[0] == before[answered][0]
+    assert place(answered)[2] is not None, "somebody answered meanwhile"
+
+    send(browser, f"/label/{twice}/dispute")
+    send(other, f"/label/{twice}/dispute")
+    assert send(browser, f"/label/{twice}/undispute") == {"retracted": False}, "another asked since"
+    assert twice in waiting()
+    assert send(other, f"/label/{twice}/undispute") == {"retracted": True}
+    assert place(twice).reason == "disputed"
+
+    new = one(market, "select max(id) from articles where id not in (select article_id from label_queue)")
+    send(browser, f"/label/{new}/dispute")
+    assert send(browser, f"/label/{new}/undispute") == {"retracted": True}
+    assert place(new) is None
+    done = "select array_agg(distinct action) from audit_log where actor = 'a labeller' and action like 'take back%'"
+    assert one(market, done) == ["take back dispute", "take back skip"]

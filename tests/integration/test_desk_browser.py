@@ -19,6 +19,7 @@ from desk_market import KEY, change, fill, one, settings
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from model.registry import STARTER
 from pipeline.desk.app import create_app
 from pipeline.notify.links import Links
 
@@ -124,6 +125,22 @@ def test_label_twenty_by_keyboard(desk: str, page: Any, module_engine: Engine) -
     }
     for number, article in enumerate(shown[:19]):
         assert one(module_engine, stored, a=int(article)) == verdicts["123np0"[number % 6]]
+
+
+def test_undo_takes_back_a_skip_and_a_dispute(desk: str, page: Any, module_engine: Engine) -> None:
+    page.goto(f"{desk}/label")
+    root = page.locator("#labeller")
+    first = root.get_attribute("data-article")
+    place = "select reason || array_to_string(skipped_by, ',') from label_queue where article_id = :a"
+    before = one(module_engine, place, a=int(first))
+    for key in "sd":
+        page.keyboard.press(key)
+        wait_until(lambda: one(module_engine, place, a=int(first)) != before)
+        assert root.get_attribute("data-article") != first
+        page.keyboard.press("u")
+        wait_until(lambda: one(module_engine, place, a=int(first)) == before)
+        assert root.get_attribute("data-article") == first
+        assert "Taken back." in page.locator(".session").text_content()
 
 
 def test_company_by_company(desk: str, page: Any, module_engine: Engine) -> None:
@@ -259,7 +276,7 @@ def test_hostile_words_run_nowhere(engine: Engine, chromium: Any, tmp_path: Path
 
 
 def test_words_of_a_verdict_come_when_asked(desk: str, page: Any, module_engine: Engine) -> None:
-    change(module_engine, "update model_versions set path = 'starter'")
+    change(module_engine, "update model_versions set path = :path", path=str(STARTER))
     story = one(module_engine, "select max(story_id) from scores where sentiment = 'negative'")
     page.goto(f"{desk}/stories/{story}")
     assert page.locator(".words-marked").count() == 0

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from lxml import html
 from sqlalchemy import Engine
 
+from model.registry import STARTER
 from pipeline.desk.explaining import LONGEST_TEXT, Explainer
 from pipeline.store import desk_series
 
@@ -75,7 +76,7 @@ def test_words_of_a_verdict(market: Engine, browser: TestClient) -> None:
     missing = browser.get(f"/stories/{story}/words")
     assert missing.status_code == 200
     assert "bring them back" in missing.text  # the files of the market's champion are nowhere
-    change(market, "update model_versions set path = 'starter'")
+    change(market, "update model_versions set path = :path", path=str(STARTER))
     browser.app.state.desk.explainer = EveryWord()  # type: ignore[attr-defined]
     text = browser.get(f"/stories/{story}/words").text
     title = one(market, "select title from stories where id = :s", s=story)
@@ -240,7 +241,7 @@ def test_hostile_words_do_nothing(engine: Engine, tmp_path: Path) -> None:
         "update drift_reports set subject = :p || id, detail = jsonb_build_object('cause', cast(:p as text))",
     ):
         change(engine, statement, p=everywhere)
-    change(engine, "update model_versions set path = 'starter'")
+    change(engine, "update model_versions set path = :path", path=str(STARTER))
     browser = client(engine, settings(tmp_path))
     browser.app.state.desk.explainer = EveryWord()  # type: ignore[attr-defined]
     top = one(engine, "select max(id) from stories")

@@ -87,15 +87,31 @@ def dispute(ask: Ask, article_id: BigId, back: Annotated[Plain, Form(max_length=
     return _answer(ask, back, {"disputed": done}, "Others will be asked.")
 
 
+@router.post("/label/{article_id}/unskip", dependencies=LABELS)
+def unskip(ask: Ask, article_id: BigId, back: Annotated[Plain, Form(max_length=200)] = "") -> Response:
+    with ask.desk.changing() as connection:
+        done = desk_labels.unskip(connection, article_id, who=ask.visitor.name)
+        if done:
+            ask.audit(connection, "take back skip", article_id)
+    return _taken_back(ask, back, done)
+
+
+@router.post("/label/{article_id}/undispute", dependencies=LABELS)
+def undispute(ask: Ask, article_id: BigId, back: Annotated[Plain, Form(max_length=200)] = "") -> Response:
+    with ask.desk.changing() as connection:
+        done = desk_labels.undispute(connection, article_id, who=ask.visitor.name)
+        if done:
+            ask.audit(connection, "take back dispute", article_id)
+    return _taken_back(ask, back, done)
+
+
 @router.post("/labels/{label_id}/retract", dependencies=LABELS)
 def retract(ask: Ask, label_id: BigId, back: Annotated[Plain, Form(max_length=200)] = "") -> Response:
     with ask.desk.changing() as connection:
         done = desk_labels.retract_label(connection, label_id, who=ask.visitor.name, as_of=ask.as_of)
         if done:
             ask.audit(connection, "retract label", label_id)
-    return _answer(
-        ask, back, {"retracted": done}, "Taken back." if done else "There was nothing to take back."
-    )
+    return _taken_back(ask, back, done)
 
 
 def as_item(row: Row) -> dict[str, Any]:
@@ -111,6 +127,12 @@ def as_item(row: Row) -> dict[str, Any]:
         "at": row["event_at"].isoformat(),
         "companies": row["companies"],
     }
+
+
+def _taken_back(ask: Ask, back: str, done: bool) -> Response:
+    return _answer(
+        ask, back, {"retracted": done}, "Taken back." if done else "There was nothing to take back."
+    )
 
 
 def _answer(ask: Ask, back: str, data: dict[str, Any], said: str) -> Response:

@@ -20,6 +20,8 @@ router = APIRouter()
 
 SPARK_DAYS = 30
 MOVERS = 8
+ALERTS = 12
+WORST = 8
 # A mover needs as many stories today as make an index worth reading; below it one headline is the index.
 MOVER_LEAST_STORIES = 3
 
@@ -64,24 +66,18 @@ def live_parts(ask: Asked, connection: Connection) -> dict[str, Any]:
     moved = movers([r for r in rows if r["kind"] == "company"])
     shown = [*topics, *sectors, *moved]
     add_sparks(connection, shown, ask)
-    open_alerts = desk_alerts.alerts(connection, limit=12, is_open=True)
-    for alert in open_alerts:
+    firing = desk_alerts.firing(connection, ALERTS)
+    for alert in firing:
         alert["card"] = read_card(alert["evidence"])
-    worst, _ = desk_stories.stories(
-        connection,
-        desk_stories.StoryFilter(sentiment="negative", since=ask.as_of - timedelta(hours=24)),
-        limit=40,
-    )
-    worst.sort(key=lambda story: (-story["sources"], -(story["negative"] or 0)))
     return {
         "pulse": desk_series.pulse(connection),
         "total": everything,
         "topics": topics,
         "sectors": sectors,
         "movers": moved,
-        "alerts": [alert for alert in open_alerts if alert["state"] != "pending"],
-        "pending": [alert for alert in open_alerts if alert["state"] == "pending"],
-        "worst": worst[:8],
+        "alerts": firing,
+        "pending": desk_alerts.count_pending(connection),
+        "worst": desk_stories.worst(connection, ask.as_of - timedelta(hours=24), ask.as_of, WORST),
     }
 
 

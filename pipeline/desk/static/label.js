@@ -92,7 +92,8 @@
   function pass(act) {
     const item = items[0];
     if (!item) return;
-    const entry = { item, place };
+    const entry = { item, place, act };
+    done.push(entry);
     send(`/label/${item.article_id}/${act}`, {}, entry);
     next();
     say(act === "skip" ? "Skipped." : "Others will be asked.");
@@ -101,7 +102,9 @@
   function takeBack() {
     const entry = done.pop();
     if (!entry) return;
-    sending = sending.then(() => entry.answer && Desk.post(`/labels/${entry.answer.label_id}/retract`))
+    // what was never stored has no answer, and nothing to take back
+    sending = sending.then(() => entry.answer && Desk.post(
+      entry.act ? `/label/${entry.item.article_id}/un${entry.act}` : `/labels/${entry.answer.label_id}/retract`))
       .catch((error) => say(`Not taken back: ${error.message}`));
     done.push(entry);
     back(entry);

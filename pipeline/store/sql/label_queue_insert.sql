@@ -8,6 +8,7 @@ on conflict (article_id) do update
 set reason = excluded.reason,
     priority = greatest(label_queue.priority, excluded.priority),
     queued_at = excluded.queued_at,
+    undisputed = null,
     done_at = case when excluded.reason = 'random' then label_queue.done_at end
 where excluded.reason = 'random'
    or (excluded.reason in ('disputed', 'suspect') and label_queue.done_at is not null)
