@@ -1,6 +1,6 @@
 -- The role of analysts: reads schema analytics and nothing else. Made without a password, so it cannot log in
 -- over a password connection until an administrator runs: alter role undertow_reader password '...'.
--- Run again after every migration; each statement may run any number of times.
+-- Run again after every migration, and before and after a restore; each statement may run any number of times.
 
 do $$
 begin
@@ -24,9 +24,17 @@ begin
   end if;
 end $$;
 
-grant usage on schema analytics to undertow_reader;
-grant select on all tables in schema analytics to undertow_reader;
-grant execute on all functions in schema analytics to undertow_reader;
-alter default privileges in schema analytics grant select on tables to undertow_reader;
-alter default privileges in schema analytics grant execute on functions to undertow_reader;
+do $$
+begin
+  -- a dump names the role and does not hold it: a restore runs this file in a database that is still empty
+  if to_regnamespace('analytics') is null then
+    return;
+  end if;
+  grant usage on schema analytics to undertow_reader;
+  grant select on all tables in schema analytics to undertow_reader;
+  grant execute on all functions in schema analytics to undertow_reader;
+  alter default privileges in schema analytics grant select on tables to undertow_reader;
+  alter default privileges in schema analytics grant execute on functions to undertow_reader;
+end $$;
+
 comment on role undertow_reader is 'Analysts: reads schema analytics, 30 s a statement, writes nothing.';

@@ -158,7 +158,7 @@ def sql(
 ) -> None:
     """Ask the database: psql, or one statement, read-only in schema `analytics` unless told otherwise.
 
-    Example: undertow sql "select * from sentiment_daily order by day desc limit 5" --csv days.csv
+    Example: undertow sql "select * from sentiment_daily order by start_at desc limit 5" --csv days.csv
     """
     from pipeline.settings import load_settings
     from pipeline.store import ask
@@ -172,7 +172,7 @@ def sql(
                 f"{chosen[0]} needs a statement", 'for example: undertow sql "select 1" ' + chosen[0]
             )
         raise typer.Exit(ask.open_psql(load_settings(), write=write))
-    columns, rows = ask.ask(load_settings(), statement, write=write)
+    columns, rows = ask.ask(load_settings(), statement, write=write, json_as_text=bool(csv or parquet))
     if csv or parquet:
         ask.save(columns, rows, csv=csv, parquet=parquet)
         typer.echo(f"{len(rows)} rows in {csv or parquet}")
@@ -243,7 +243,8 @@ def restore(dump: Path = typer.Argument(help="A file of `undertow db backup`."))
     from pipeline.store.backup import restore as bring_back
 
     aside = bring_back(_embedded_only(load_settings()), dump)
-    typer.echo(f"restored {dump.name}; what was there before is database {aside}")
+    before = f"what was there before is database {aside}" if aside else "there was no database before"
+    typer.echo(f"restored {dump.name}; {before}")
 
 
 @database.command("url")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import ServerError
 from pipeline.settings import Settings
-from pipeline.store import server
+from pipeline.store import migrate, server
 
 KEEP = 7  # a week of nights; a dump of a million articles is some 500 MB
 # A half-made dump older than this is written by nobody: the nightly task is ended after two hours.
@@ -49,15 +49,21 @@ def _forget_abandoned(folder: Path, as_of: datetime) -> None:
             half_made.unlink(missing_ok=True)
 
 
-def restore(settings: Settings, dump: Path) -> str:
-    """Bring a dump back as the embedded database; the present one is kept under another name, which is returned."""
+def restore(settings: Settings, dump: Path) -> str | None:
+    """Bring a dump back as the embedded database; the present one is kept under another name, which is returned.
+
+    None on a machine that had none. Roles belong to the server and are in no dump: they are made before what the dump
+    grants them, and once more for what an older dump does not.
+    """
     if not dump.is_file():
         raise ServerError(f"{dump} is no file", f"look in {settings.home / 'backups'}")
     embedded = server.embedded(settings).start()
     fresh = f"{server.DATABASE}_restored"
     embedded.drop_database(fresh)
     embedded.ensure_database(fresh)
+    migrate.make_roles(embedded.url(fresh))
     _run("pg_restore", embedded.url(fresh), "--exit-on-error", "--no-owner", str(dump))
+    migrate.make_roles(embedded.url(fresh))
     return embedded.swap_databases(server.DATABASE, fresh)
 
 
@@ -73,5 +79,10 @@ def _run(program: str, url: str, *arguments: str) -> None:
         umask=0o077,
     )
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ServerError(f"{program} failed: {said[-1]}")
+        raise ServerError(f"{program} failed: {_reason(done.stderr) or f'exit status {done.returncode}'}")
+
+
+def _reason(stderr: str) -> str:
+    """The line that says why: the first with `error:`. After it comes the command that failed, or what was left out."""
+    lines = stderr.strip().splitlines() or [""]
+    return next((line.partition(" error: ")[2] for line in lines if " error: " in line), lines[-1])

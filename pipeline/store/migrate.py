@@ -94,6 +94,16 @@ def upgrade(url: str) -> Report:
         engine.dispose()
 
 
+def make_roles(url: str) -> None:
+    """Apply sql/roles.sql to the database at `url`, which may be empty: a dump names roles, but does not hold them."""
+    engine = create_engine(url)
+    try:
+        with database_errors(engine), engine.begin() as connection:
+            _make_roles(connection)
+    finally:
+        engine.dispose()
+
+
 def _patiently(connection: Connection) -> Report:
     for attempt in range(LOCK_ATTEMPTS):
         try:

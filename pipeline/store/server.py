@@ -152,11 +152,12 @@ class Server:
         with closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
-    def swap_databases(self, name: str, other: str) -> str:
-        """Let `other` take the name `name`; the one that had it gets a new name, which is returned."""
-        aside = f"{name}_before_{int(time.time())}"
+    def swap_databases(self, name: str, other: str) -> str | None:
+        """Let `other` take the name `name`; the one that had it gets a new name, which is returned. None: none had it."""
         with closing(self._connect()) as connection, connection.cursor() as cursor:
-            for old, new in ((name, aside), (other, name)):
+            cursor.execute("select 1 from pg_database where datname = %s", (name,))
+            aside = f"{name}_before_{int(time.time())}" if cursor.fetchone() else None
+            for old, new in ((name, aside), (other, name)) if aside else ((other, name),):
                 cursor.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (old,)
                 )

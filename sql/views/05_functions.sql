@@ -1,11 +1,14 @@
 -- What was known at a past moment. A score counts from scored_at on, a story from first_seen_at on, a champion from
 -- the moment it was set: rows added later cannot change an answer about the past.
+--
+-- They run as their owner, so pg_temp stands last on their search paths: where it is not named, PostgreSQL looks there
+-- first, and a caller's temporary view of the same name would run the caller's code as the owner.
 
 create function analytics.champion_at(moment timestamptz) returns text
-language sql stable security definer set search_path = pg_catalog, public as $$
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select version.version
-  from model_alias_events as event
-  join model_versions as version on version.id = event.model_version_id
+  from public.model_alias_events as event
+  join public.model_versions as version on version.id = event.model_version_id
   where event.alias = 'champion' and event.set_at <= moment
   order by event.set_at desc, event.id desc
   limit 1
@@ -18,16 +21,16 @@ create function analytics.sentiment_asof(
   start_at timestamptz, stories bigint, negative bigint, neutral bigint, positive bigint,
   negative_share double precision, sentiment_index double precision, mean_score double precision
 )
-language sql stable security definer set search_path = pg_catalog, public
+language sql stable security definer set search_path = pg_catalog, public, pg_temp
 set plan_cache_mode = force_custom_plan  -- the plan for an hour is not the plan for a year
 as $$
   with known as materialized (
     select story.id, story.available_at, score.model_version_id
-    from stories as story
+    from public.stories as story
     cross join lateral (
       select score.model_version_id
-      from scores as score
-      join champion_periods as champion using (model_version_id)
+      from public.scores as score
+      join public.champion_periods as champion using (model_version_id)
       where score.story_id = story.id and score.scored_at <= as_of and champion.set_at <= as_of
       order by champion.set_at desc
       limit 1
@@ -41,8 +44,8 @@ as $$
            count(*) filter (where verdict.sentiment = 'positive') as positive,
            avg(verdict.score) as mean_score
     from known
-    join series_verdicts as verdict on verdict.story_id = known.id and verdict.model_version_id = known.model_version_id
-    join series on series.id = verdict.series_id and series.kind = series_kind and series.key = series_key
+    join public.series_verdicts as verdict on verdict.story_id = known.id and verdict.model_version_id = known.model_version_id
+    join public.series on series.id = verdict.series_id and series.kind = series_kind and series.key = series_key
     group by 1
   )
   select start_at, stories, negative, neutral, positive, negative::double precision / stories,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import resource
+import shlex
 import socket
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli import main, platform
 from pipeline.store import migrate
 from pipeline.store.server import DATABASE, Server
 
@@ -79,6 +81,41 @@ def test_sql_answers_as_table_json_csv_and_parquet(undertow: Undertow, home: str
         assert list(read(tmp_path / f"x.{name}")["n"]) == [1, 2, 3]
 
 
+def test_the_example_of_sql_runs(
+    undertow: Undertow, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = (platform.sql.__doc__ or "").partition("Example: undertow ")[2]
+    done = undertow(*shlex.split(example), HOME=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "days.csv").read_text().startswith("series_id,kind,")
+
+
+def test_sql_saves_exact_values(undertow: Undertow, home: str, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    statement = (
+        "select * from (values (9007199254740993, 1, '{}'::jsonb, '1'::jsonb, 'ü'), (null, null, '{}', '\"a\"', null),"
+        " (1, 2, null, '{\"b\": [1, \"c\"]}', '')) as rows (large, small, empty, mixed, word)"
+    )
+    undertow("sql", statement, "--csv", str(tmp_path / "x.csv"), HOME=home)
+    assert list(csv.reader((tmp_path / "x.csv").open())) == [
+        ["large", "small", "empty", "mixed", "word"],
+        ["9007199254740993", "1", "{}", "1", "ü"],
+        ["", "", "{}", '"a"', ""],
+        ["1", "2", "", '{"b": [1, "c"]}', ""],
+    ]
+    done = undertow("sql", statement, "--parquet", str(tmp_path / "x.parquet"), HOME=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert pq.read_table(tmp_path / "x.parquet").to_pydict() == {
+        "large": [9007199254740993, None, 1],
+        "small": [1, None, 2],
+        "empty": ["{}", "{}", None],
+        "mixed": ["1", '"a"', '{"b": [1, "c"]}'],
+        "word": ["ü", None, ""],
+    }
+
+
 def test_sql_changes_nothing_unless_told_so(undertow: Undertow, home: str) -> None:
     statement = "insert into host_states values ('h', now(), 'test') returning host"
     refused = undertow("sql", statement, HOME=home)
@@ -101,6 +138,8 @@ def test_sql_without_a_statement_is_psql(home: str) -> None:
     ("words", "says"),
     [
         (("sql", "selec 1"), 'syntax error at or near "selec"'),
+        (("sql", "set statement_timeout = 100; select pg_sleep(5)"), "statement timeout; ask for less"),
+        (("sql", "select pg_terminate_backend(pg_backend_pid())"), "the database broke off"),
         (("sql", "select 1", "--csv", "a", "--json"), "exclude each other"),
         (("sql", "--json"), "needs a statement"),
         (("sql", "select 1", "--csv", "/no/such/folder/x.csv"), "cannot write"),
@@ -122,6 +161,46 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(undertow: Undertow, home
     restored = undertow("db", "restore", dump, HOME=home)
     assert "undertow_before_" in restored.stdout
     assert "kept" in undertow("sql", "select host from host_states", HOME=home).stdout
+
+
+@pytest.fixture
+def new_home(tmp_path: Path, fast: dict[str, str]) -> Iterator[str]:
+    """A home of a machine where Undertow never ran: an empty server with no role and no database of ours."""
+    server = Server(tmp_path / "new" / "postgres", settings=fast).start()
+    yield str(tmp_path / "new")
+    server.stop()
+
+
+def test_a_backup_comes_back_on_a_new_machine(undertow: Undertow, home: str, new_home: str) -> None:
+    undertow("sql", "--write", "insert into host_states values ('moved', now(), 'test')", HOME=home)
+    dump = undertow("db", "backup", HOME=home).stdout.strip()
+    restored = undertow("db", "restore", dump, HOME=new_home)
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert "there was no database before" in restored.stdout
+    assert "moved" in undertow("sql", "select host from host_states", HOME=new_home).stdout
+    assert "nothing to do" in undertow("db", "migrate", HOME=new_home).stdout
+    role = json.loads(
+        undertow(
+            "sql",
+            "select setconfig::text, has_schema_privilege(setrole, 'analytics', 'usage') as may_use,"
+            " has_table_privilege(setrole, 'analytics.alerts', 'select') as may_read"
+            " from pg_db_role_setting where setrole = 'undertow_reader'::regrole and setdatabase = 0",
+            "--json",
+            HOME=new_home,
+        ).stdout
+    )
+    assert "statement_timeout=30s" in role[0]["setconfig"]
+    assert (role[0]["may_use"], role[0]["may_read"]) == (True, True)
+
+
+def test_a_dump_that_is_refused_says_why(undertow: Undertow, home: str, new_home: str) -> None:
+    undertow("sql", "--write", "create role guest; grant usage on schema analytics to guest", HOME=home)
+    dump = undertow("db", "backup", HOME=home).stdout.strip()
+    undertow("sql", "--write", "drop owned by guest; drop role guest", HOME=home)
+    refused = undertow("db", "restore", dump, HOME=new_home)
+    assert refused.returncode == 1
+    assert 'role "guest" does not exist' in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def test_a_backup_that_fails_leaves_no_half_a_dump_and_old_ones_go(undertow: Undertow, home: str) -> None:
@@ -207,6 +286,24 @@ def test_up_starts_nothing_while_a_list_has_mistakes(undertow: Undertow, tmp_pat
     assert done.returncode == 2
     assert "2 mistakes" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_feeds_of_a_reader_come_in_beside_removed_ones(undertow: Undertow, home: str, tmp_path: Path) -> None:
+    removed = "insert into feeds (name, url, origin, added_at, removed_at) values ('old', 'https://e.com/old', 'file', now(), now())"
+    assert undertow("sql", "--write", removed, HOME=home).returncode == 0
+    path = tmp_path / "reader.opml"
+    path.write_text(
+        '<opml><body><outline text="Old" xmlUrl="https://e.com/new"/><outline text="X" xmlUrl="https://e.com/old"/></body></opml>'
+    )
+    done = undertow("feeds", "import-opml", str(path), "--json", HOME=home)
+    assert json.loads(done.stdout) == {"found": 2, "added": 2}
+    rows = undertow(
+        "sql", "select name, url from public.feeds where removed_at is null order by 1", "--json", HOME=home
+    )
+    assert json.loads(rows.stdout) == [
+        {"name": "old", "url": "https://e.com/old"},
+        {"name": "old-2", "url": "https://e.com/new"},
+    ]
 
 
 def test_status_of_a_system_that_is_down(undertow: Undertow, tmp_path: Path) -> None:
