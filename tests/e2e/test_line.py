@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,18 +145,34 @@ def test_secrets_stay_off_logs(played: Played) -> None:
 
 
 def test_a_second_run_changes_nothing(played: Played) -> None:
-    before, mails, messages = snapshot(played.settings), played.mails.mails(), played.slack.messages()
-    assert int(before["articles"][0]) > 600
-    client = played.services.client()
-    later = played.world.anchor + timedelta(hours=6)  # by then every feed is due again
-    polls = "select count(*) from public.feed_fetches"
+    for hours in (6, 12):  # by then every feed is due again
+        tick = _tick()
+        # what the quarter of an hour has moved on since the first run is not the second one's doing
+        run.detect(played.line)
+        run.notify(played.line)
+        before = _seen(played)
+        _run_again(played, played.world.anchor + timedelta(hours=hours))
+        if _tick() == tick:
+            break  # else it judged a tick of its own, which may move an alert on
+    assert int(before[0]["articles"][0]) > 600
+    assert _seen(played) == before
+
+
+def _tick() -> int:
+    return int(run.now().timestamp() // 900)
+
+
+def _seen(played: Played) -> tuple[dict[str, Any], Any, Any]:
+    return snapshot(played.settings), played.mails.mails(), played.slack.messages()
+
+
+def _run_again(played: Played, later: datetime) -> None:
+    client, polls = played.services.client(), "select count(*) from public.feed_fetches"
     polled = ask.ask(played.settings, polls)[1][0][0]
     for dag_id in demo.CHAIN:
         conf = {"as_of": later.isoformat()} if dag_id == "ingest" else None
         assert client.wait(client.trigger(dag_id, conf), demo.CHAIN_TIMEOUT_S).state == "success"
     assert ask.ask(played.settings, polls)[1][0][0] >= polled + 8, "the feeds were polled again"
-    assert snapshot(played.settings) == before
-    assert (played.mails.mails(), played.slack.messages()) == (mails, messages)
 
 
 def test_down_leaves_nothing_running(played: Played) -> None:
