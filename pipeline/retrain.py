@@ -228,7 +228,7 @@ def promote(
             retrainings.update_retraining(connection, run_key, state="promoted", finished_at=as_of)
             return {"champion": challenger.version, "already": True}
         if champion is not None and champion.id == row.champion_id:
-            _switch(line, connection, row, challenger.version, champion.version, by, as_of)
+            _switch(line, connection, row, challenger, champion.version, by, as_of)
             return {"champion": challenger.version, "before": champion.version}
         # Committed before the error: a run left as it was would be taken up again by every `undertow retrain`.
         retrainings.end_overtaken(connection, run_key, _overtaken(run_key).message, as_of)
@@ -239,7 +239,7 @@ def _switch(
     line: Line,
     connection: Connection,
     row: Retraining,
-    challenger: str,
+    challenger: models.StoredModel,
     champion: str,
     by: str | None,
     as_of: datetime,
@@ -247,9 +247,11 @@ def _switch(
     from pipeline.label.measure import headline
 
     reason = "better on the frozen sets: " + headline(row.metrics)
-    models.point_alias(connection, challenger, by=by or f"retrain {row.run_key}", reason=reason, as_of=as_of)
+    run.switch_champion(
+        line, connection, challenger, by=by or f"retrain {row.run_key}", reason=reason, as_of=as_of
+    )
     retrainings.update_retraining(connection, row.run_key, state="promoted", finished_at=as_of)
-    lines = [f"{challenger} took over from {champion}.", *row.reasons]
+    lines = [f"{challenger.version} took over from {champion}.", *row.reasons]
     _tell(line, connection, "Retraining: a new champion", lines, f"retrain:{row.run_key}", as_of)
 
 
@@ -258,7 +260,7 @@ def _overtaken(run_key: str) -> UsageError:
 
 
 def after_promotion(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:
-    """Queues the history for the new champion; `rescore` works it off, the newest first, and builds its baselines."""
+    """Queues what the switch has not queued for the new champion: the stories since. `rescore` works it off."""
     row = _begun(line, run_key, as_of)
     if row.state != "promoted":
         return {"queued": 0}

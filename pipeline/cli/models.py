@@ -116,7 +116,9 @@ def promote(
     by: str | None = BY,
     as_json: bool = JSON,
 ) -> None:
-    """Make a version champion by hand, past the gate; history is re-scored by `undertow score --rescore`.
+    """Make a version champion by hand, past the gate; the DAG `history` re-scores what is there already.
+
+    Without Airflow: undertow score --rescore VERSION --backlog --order newest
 
     Example: undertow models promote 20260504-1a2b3c4d --reason "checked by hand"
     """

@@ -148,12 +148,20 @@ def sync(connection: Connection, feeds: Sequence[Mapping[str, Any]], as_of: date
     return counts
 
 
+_DUE_AT_ONCE = (
+    "update feed_states set status = 'ok', next_due_at = null, next_due_reason = null, gone_seen = 0, gone_first_at = null"
+    " where feed_id = :id"
+)
+
+
 def save_feed(connection: Connection, feed: Mapping[str, Any], as_of: datetime, *, origin: str) -> int:
     """Insert or update one feed by name; returns its id. Columns as in table feeds, `name` and `url` required."""
     row = {column: feed.get(column, default) for column, default in _COLUMNS.items()}
     found = connection.execute(sql("feeds_save"), {**row, "origin": origin, "as_of": as_of}).one()
     if found.moved:
         connection.execute(sa.text("delete from feed_states where feed_id = :id"), {"id": found.id})
+    elif found.returned:  # whether it was given up or backed off then says nothing of today
+        connection.execute(sa.text(_DUE_AT_ONCE), {"id": found.id})
     connection.execute(
         sa.text("insert into feed_states (feed_id) values (:id) on conflict do nothing"), {"id": found.id}
     )
@@ -259,10 +267,7 @@ def last_polls(connection: Connection, feed_id: int, limit: int) -> list[Row[Any
 
 def revive(connection: Connection, feed_id: int) -> bool:
     """Poll a feed again that was given up (410, or by a person); whether it had been."""
-    query = sa.text(
-        "update feed_states set status = 'ok', next_due_at = null, next_due_reason = null, gone_seen = 0, gone_first_at = null"
-        " where feed_id = :id and status in ('gone', 'dead')"
-    )
+    query = sa.text(f"{_DUE_AT_ONCE} and status in ('gone', 'dead')")
     return bool(connection.execute(query, {"id": feed_id}).rowcount)
 
 

@@ -391,6 +391,9 @@ def test_a_feed_that_is_added_takes_no_other_feeds_articles(engine: Engine) -> N
             connection.execute(
                 sa.text("update feeds set removed_at = :gone where id = :id"), {"gone": gone, "id": feed_id}
             )
+            connection.execute(
+                sa.text("update feed_states set status = 'gone' where feed_id = :id"), {"id": feed_id}
+            )
 
     def add(name: str, address: str) -> int:
         with engine.begin() as connection:
@@ -412,6 +415,11 @@ def test_a_feed_that_is_added_takes_no_other_feeds_articles(engine: Engine) -> N
         ("reuters", False),
         ("wire", False),
     ]
+    (due,) = step.due_shards(engine, as_of=NOW, shards=4)
+    assert query(engine, "select name from feeds where id = any(:due) order by name", due=due) == [
+        ("news",),
+        ("reuters",),
+    ], "given up when it was removed, and polled again"
 
 
 def test_pages_are_fetched_where_feed_and_robots_allow(engine: Engine, wire: FeedServer) -> None:

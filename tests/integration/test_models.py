@@ -132,6 +132,13 @@ def test_the_doctor_of_a_new_undertow_finds_its_starter_well(line, old):
     assert "the next `undertow score` makes it champion" in found.found
 
 
+def test_a_clock_that_runs_behind_crowns_the_starter_once(line, old):
+    """A switch that lay before the one in force would leave the old starter champion, and be made again and again."""
+    for _ in range(2):
+        assert run.ensure_champion(line, as_of=NOW - timedelta(days=1)).version == SHIPPED
+    assert count(line.engine, "model_alias_events") == 2
+
+
 def test_a_kill_in_the_switch_leaves_the_old_state_and_many_at_once_switch_once(line, old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(scores, "enqueue_rescore", lambda *_: (_ for _ in ()).throw(MemoryError()))

@@ -59,6 +59,9 @@ def test_after_a_promotion_history_is_read_again(line):
     old, new = row.champion_id, row.challenger_id
     months = (NOW - 61 * DAY, NOW - 59 * DAY)
     assert champion_of(line) != first
+    assert one(line, "select count(*) from score_queue where model_version_id = :id", id=new) == 20, (
+        "the switch itself queues what is not read, so that a kill after it loses nothing"
+    )
     assert read_by(line, new, NOW - 35 * DAY, NOW) == 240, (
         "the challenger has read the last weeks before the switch"
     )

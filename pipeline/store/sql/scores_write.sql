@@ -8,6 +8,7 @@ with rows as (
   insert into scores (story_id, model_version_id, scored_at, negative, neutral, positive, sentiment, text_hash)
   select story_id, :model_version_id, :scored_at, negative, neutral, positive, sentiment, decode(text_hash, 'hex')
   from rows
+  order by story_id  -- two runs that hold the same stories meet in one order, or they would wait for each other
   on conflict do nothing
   returning story_id
 ), of_companies as (
