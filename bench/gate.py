@@ -195,7 +195,7 @@ def spoil_temperatures(folder: Path) -> None:
 
 
 def jitter(work: Path, seed: int) -> tuple[RunFiles, Path]:
-    """The champion with every weight moved by 10 % of its tensor's spread: other verdicts, none the wiser."""
+    """The champion with every weight of its network moved by 10 % of its tensor's spread: other verdicts, none the wiser."""
     import torch
 
     files, out = RunFiles(work / f"noise-{seed}"), work / "models" / f"noise-{seed}"
@@ -203,7 +203,13 @@ def jitter(work: Path, seed: int) -> tuple[RunFiles, Path]:
         write_files(files, labelled_articles(100 + seed), "noise")
         manifest, state, _ = load_state(STARTER)
         torch.manual_seed(seed)
-        moved = {k: v + (0.1 * v.float().std() * torch.randn(v.shape)).to(v.dtype) for k, v in state.items()}
+        moved = {
+            k: v + (0.1 * v.float().std() * torch.randn(v.shape)).to(v.dtype)
+            if v.is_floating_point()
+            and v.numel() > 1  # not the tables beside the network, nor their one scale
+            else v
+            for k, v in state.items()
+        }
         seen = tuple(ledger([model.recipe.label_source(files.new)]))  # or it would be refused for its origin
         save_model(out, moved, replace(manifest, version=f"noise-{seed}", files={}, data=seen))
     return files, out

@@ -110,6 +110,24 @@ def test_a_dropped_class_is_refused_by_its_floor(champion, rng, truth, index, na
     assert f"recall_{name}" in verdict.failed
 
 
+@pytest.mark.parametrize(
+    ("sentiment", "topics", "macro_f1", "passes"),
+    [
+        ((10, 4), (39, 1), (0.839, 0.860), True),
+        ((5, 5), (15, 2), (0.839, 0.839), True),
+        ((10, 4), (12, 3), (0.839, 0.860), False),  # topics: p = .018, a second try must show more
+        ((4, 5), (39, 1), (0.839, 0.840), False),
+        ((10, 4), (39, 1), (0.860, 0.859), False),
+    ],
+)
+def test_better_topics_are_enough_where_sentiment_is_no_worse(champion, sentiment, topics, macro_f1, passes):
+    names = ("won", "lost", "topics_won", "topics_lost")
+    changes = dict(zip(names, (*sentiment, *topics), strict=True))
+    verdict = decide(weigh(champion, champion, macro_f1=macro_f1, **changes))
+    assert verdict.failed == (() if passes else ("better",))
+    assert any("names topics better" in reason.sentence for reason in verdict.reasons) == passes
+
+
 def test_negative_recall_is_defended_even_where_the_whole_is_better(champion, better):
     verdict = decide(weigh(champion, better, classes=negative(champion, better, 75, 0.80, 0.76, 0, 4)))
     assert verdict.failed == ("recall_negative",)
