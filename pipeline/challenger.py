@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import run
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, UsageError
 from pipeline.run import Line
 from pipeline.store import models
 from pipeline.store.retrainings import Retraining
@@ -19,6 +19,15 @@ def folder_of(line: Line, stored: models.StoredModel) -> Path:
     from model.registry import STARTER
 
     return run.model_path(line, stored) or STARTER
+
+
+def model_of(line: Line, model_id: int | None) -> models.StoredModel:
+    """The model that a run names. Raises UsageError where it has none yet."""
+    with line.engine.connect() as connection:
+        found = models.get_model(connection, model_id) if model_id is not None else None
+    if found is None:
+        raise UsageError("this run has no candidate yet", "run `undertow retrain` to the end")
+    return found
 
 
 def start_of(line: Line, champion: models.StoredModel, row: Retraining) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.threads import share_cores
 from pipeline import run
-from pipeline.challenger import folder_of, loader, start_of
+from pipeline.challenger import folder_of, loader, model_of, start_of
 from pipeline.errors import UsageError
 from pipeline.label.dataset import choose_frozen, make_dataset, mark_near_copies, merge_labels
 from pipeline.label.gate import Verdict, decide
@@ -84,7 +83,7 @@ def adapt(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[st
     row, files = _begun(line, run_key, as_of), run_files(line, run_key)
     if row.over or "adapted" in row.data:
         return dict(row.data.get("adapted", {}))
-    champion = _model(line, row.champion_id)
+    champion = model_of(line, row.champion_id)
     with line.engine.connect() as connection:
         since = retrainings.adapted_until(connection)
         found = retrainings.count_texts(connection, since, row.started_at)
@@ -111,7 +110,7 @@ def train(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[st
     row, files = _begun(line, run_key, as_of), run_files(line, run_key)
     if row.over or row.challenger_id is not None:
         return dict(row.data.get("trained", {}))
-    champion = _model(line, row.champion_id)
+    champion = model_of(line, row.champion_id)
     out = line.settings.home / "models" / files.folder.name
     start = start_of(line, champion, row)
     if files.adapted.is_dir():
@@ -144,7 +143,7 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
     if row.overtaken and not files.evidence.is_file():
         raise _overtaken(run_key)
     if not row.over and not files.evidence.is_file():
-        champion, challenger = _model(line, row.champion_id), _model(line, row.challenger_id)
+        champion, challenger = model_of(line, row.champion_id), model_of(line, row.challenger_id)
         measured = measure(
             run.model_path(line, champion),
             folder_of(line, challenger),
@@ -168,7 +167,7 @@ def gate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str
     measured = json.loads(files.evidence.read_text())
     verdict = decide(read_evidence(measured))
     if not row.over:
-        champion, challenger = _model(line, row.champion_id), _model(line, row.challenger_id)
+        champion, challenger = model_of(line, row.champion_id), model_of(line, row.challenger_id)
         files.report.write_text(render_report(row, champion.version, challenger.version, measured, verdict))
         _settle(line, row, challenger.version, verdict, files, as_of or now())
     return verdict.as_dict()
@@ -212,7 +211,7 @@ def promote(
     """
     as_of = as_of or now()
     row = _begun(line, run_key, as_of)
-    challenger = _model(line, row.challenger_id)
+    challenger = model_of(line, row.challenger_id)
     if row.state == "promoted":
         return {"champion": challenger.version, "already": True}
     if row.overtaken:
@@ -264,7 +263,7 @@ def after_promotion(line: Line, run_key: str, *, as_of: datetime | None = None) 
     row = _begun(line, run_key, as_of)
     if row.state != "promoted":
         return {"queued": 0}
-    version = _model(line, row.challenger_id).version
+    version = model_of(line, row.challenger_id).version
     return {"queued": run.enqueue_rescore(line, version, as_of=as_of), "version": version}
 
 
@@ -280,9 +279,10 @@ def rescore(
     queued = after_promotion(line, run_key, as_of=as_of)
     if "version" not in queued:
         return queued
-    most = limit or sys.maxsize  # a scheduled run's limit left the rest in the queue for good
-    report = run.score(line, most, rescore=queued["version"], order="newest", as_of=as_of, progress=progress)
-    return {**queued, **report, "baselines": run.build_baselines(line, as_of=as_of)}
+    return {
+        **queued,
+        **run.read_history(line, limit, version=queued["version"], as_of=as_of, progress=progress),
+    }
 
 
 def retrain(
@@ -383,14 +383,6 @@ def _unfinished(line: Line) -> str | None:
     # a key of before that is refused by now must not stop all later retrainings
     on_its_way = newest and newest[0].state in ("running", "failed") and is_plain(newest[0].run_key)
     return newest[0].run_key if on_its_way else None
-
-
-def _model(line: Line, model_id: int | None) -> models.StoredModel:
-    with line.engine.connect() as connection:
-        found = models.get_model(connection, model_id) if model_id is not None else None
-    if found is None:
-        raise UsageError("this run has no candidate yet", "run `undertow retrain` to the end")
-    return found
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

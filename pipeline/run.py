@@ -273,14 +273,14 @@ def read_history(
     line: Line,
     limit: int | None = None,
     *,
+    version: str | None = None,
     as_of: datetime | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """The champion reads what its switch queued, the newest first and all of it by default; then its baselines are built."""
-    version = ensure_champion(line, as_of=as_of).version
-    report = score(
-        line, limit or sys.maxsize, rescore=version, order="newest", as_of=as_of, progress=progress
-    )
+    """The champion (or `version`) reads what its switch queued, the newest first and to the end; then baselines are built."""
+    version = version or ensure_champion(line, as_of=as_of).version
+    most = limit or sys.maxsize  # with a scheduled run's limit the rest would stay in the queue
+    report = score(line, most, rescore=version, order="newest", as_of=as_of, progress=progress)
     return {**report, "baselines": build_baselines(line, as_of=as_of)}
 
 

@@ -27,7 +27,8 @@ from pipeline.detect.scene import (
     make_scene,
     make_span,
 )
-from pipeline.detect.tell import Scenery, follow_alerts
+from pipeline.detect.scenery import Scenery
+from pipeline.detect.tell import follow_alerts
 from pipeline.detect.tick import Findings, find, window_hours
 from pipeline.store import baselines, models, spikes, windows
 from pipeline.store.engine import Connection, Engine

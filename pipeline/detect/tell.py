@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,39 +29,13 @@ from pipeline.detect.evidence import (
     chart_points,
     name_cause,
 )
-from pipeline.detect.rules import Rules
-from pipeline.detect.scene import Scene
-from pipeline.detect.tick import Findings, follow, market_wide, reconsider, window_hours
+from pipeline.detect.scenery import Followed, Scenery
+from pipeline.detect.tick import follow, market_wide, reconsider, window_hours
 from pipeline.notify.routes import route
 from pipeline.store import alerts, notifications
 from pipeline.store.engine import Connection
-from pipeline.store.models import StoredModel
 from pipeline.store.spikes import read_height
 from pipeline.types import Severity
-
-
-@dataclass(frozen=True)
-class Scenery:
-    """One tick with everything it depends on."""
-
-    scene: Scene
-    findings: Findings
-    rules: Rules
-    champion: StoredModel
-    tick_at: datetime
-    as_of: datetime
-
-
-@dataclass(slots=True)
-class Followed:
-    """States of the series that have an episode and their alerts, by index; what happened, as counts."""
-
-    states: dict[int, str] = field(default_factory=dict)
-    alert_ids: dict[int, int] = field(default_factory=dict)
-    opened: int = 0
-    risen: int = 0
-    resolved: int = 0
-    messages: int = 0
 
 
 def follow_alerts(connection: Connection, at: Scenery) -> Followed:

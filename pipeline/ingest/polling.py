@@ -37,9 +37,9 @@ from pipeline.ingest.outcome import (
     needs_parsing,
 )
 from pipeline.ingest.parse_pool import ParsePool
+from pipeline.ingest.report import IngestReport
 from pipeline.store import articles, feeds
 from pipeline.store.stories import any_ungrouped, merge_search
-from pipeline.types import Report
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -59,27 +59,6 @@ STORING = 2
 FIRST_ROWS = 250
 # New stories after which the full-text index is brought up to date: 11 MB of entries, with which a search takes 1 ms longer.
 MERGE_STORIES = 5_000
-
-
-@dataclass(slots=True)
-class IngestReport(Report):
-    """What a run did. Feeds by outcome, items by the conservation law, and what grouping made of the new ones."""
-
-    feeds: int = 0
-    ok: int = 0
-    not_modified: int = 0
-    same_body: int = 0
-    error: int = 0
-    egress_down: int = 0
-    seen: int = 0
-    new: int = 0
-    revised: int = 0
-    unchanged: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-    stories: int = 0
-    copies: int = 0
-    mentions: int = 0
 
 
 class Signal(Enum):

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from pipeline.ingest import company_csv, fulltext, importing, lists
 from pipeline.ingest.group import rare_collections
 from pipeline.ingest.links import host_of
-from pipeline.ingest.polling import IngestReport, Polling
+from pipeline.ingest.polling import Polling
+from pipeline.ingest.report import IngestReport
 from pipeline.ingest.upkeep import feed_health, prune
 from pipeline.store import companies, feeds
 
