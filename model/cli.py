@@ -174,23 +174,43 @@ def evaluate(
 
 
 def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to judge; or name a file with --input.")] = None,
+    company: Annotated[
+        list[str] | None, typer.Option(help="A company named in the texts; once for each company.")
+    ] = None,
     input: Annotated[
-        Path, typer.Option("--input", help="Texts: JSON lines with `text` and perhaps `companies`, or CSV.")
-    ],
+        Path | None,
+        typer.Option(
+            "--input",
+            help="JSON lines, CSV or Parquet with `text` and perhaps `companies`, or .txt with a text a line.",
+        ),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", help="JSON lines: the same with verdicts; '-' prints them.")
-    ],
+    ] = Path("-"),
     model: _Model = None,
     device: _Device = "auto",
+    json_output: _Json = False,
 ) -> None:
-    """Judge texts from a file, without a database. A bad line becomes an error line and stops nothing.
+    """Judge texts without a database. A bad line of a file becomes an error line and stops nothing.
+
+    Example: undertow predict "Orvex shares plunge as Kestrel wins the contract" --company Orvex --company Kestrel
 
     Example: undertow predict --input headlines.jsonl --output verdicts.jsonl
     """
-    from model.files import predict_file
+    if bool(texts) == (input is not None):
+        raise typer.BadParameter('give texts ("Acme cuts its dividend"), or a file of them with --input')
+    if input is not None and company:
+        raise typer.BadParameter("--company is for texts given here; in a file, `companies` names them")
+    from model.files import predict_file, predict_texts
     from model.inference import Classifier
 
-    counts = predict_file(Classifier.load(model, device), input, output, progress=sys.stderr.isatty())
+    classifier = Classifier.load(model, device)
+    if input is None:
+        rows = predict_texts(classifier, texts or [], company or [])
+        typer.echo("\n".join(json.dumps(r, ensure_ascii=False) if json_output else _told(r) for r in rows))
+        return
+    counts = predict_file(classifier, input, output, progress=sys.stderr.isatty())
     typer.echo(f"{counts.judged} judged, {counts.failed} could not be", err=True)
 
 
@@ -258,6 +278,21 @@ def starter(
 
 
 # --- small things ---------------------------------------------------------------------------------------------
+
+
+def _told(row: dict[str, Any]) -> str:
+    """One answer of `predict` for a reader: the verdict and the text, under it companies and topics."""
+    if "error" in row:
+        return f"could not be judged: {row['error']}"
+
+    def words(said: dict[str, Any]) -> str:
+        return f"{said['sentiment']} {said['probabilities'][said['sentiment']]:.2f}"
+
+    lines = [f"{words(row):14}  {row['text']}"]
+    lines += [f"{'':14}  {name}: {words(said)}" for name, said in row.get("companies", {}).items()]
+    if row["topics"]:
+        lines.append(f"{'':14}  " + ", ".join(f"{topic} {p:.2f}" for topic, p in row["topics"].items()))
+    return "\n".join(lines)
 
 
 def _input(text: str, company: str | None) -> Any:

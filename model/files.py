@@ -1,10 +1,11 @@
-"""Verdicts for a file of texts: JSON lines, CSV or Parquet in, JSON lines out; a bad line is a line of its own."""
+"""Verdicts for texts, or a file of them: JSON lines, CSV, Parquet or plain lines in, JSON lines out; a bad line is a
+line of its own."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 
 from model.data import read_rows
 from model.errors import DataError
+from model.example import find_spans
 from model.inference import Classifier
 from model.verdict import Failure, Probabilities, TextInput, Verdict
 
@@ -42,7 +44,7 @@ def predict_file(classifier: Classifier, source: Path, target: Path, *, progress
     Raises DataError when the file itself is not there or of another kind, or when `target` is that file.
     """
     if not source.is_file():
-        raise DataError(f"no file {source}; give a .jsonl, .csv or .parquet file with a `text` column")
+        raise DataError(f"no file {source}; give a .jsonl, .csv or .parquet file with a `text` column, or a .txt")
     # Opening it to write would empty it before a line is read; a link to it is the same file.
     if str(target) != "-" and target.exists() and target.samefile(source):
         raise DataError(f"{target} is the input itself; write the verdicts to another file")
@@ -59,6 +61,18 @@ def predict_file(classifier: Classifier, source: Path, target: Path, *, progress
             out.write(_written(body) + "\n")
             step()
     return counts
+
+
+def predict_texts(
+    classifier: Classifier, texts: Sequence[str], companies: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The same answers for texts at hand, in order; a text is asked about those of `companies` that it names."""
+    lines = [
+        _checked(n, {"text": text, "companies": [c for c in companies if find_spans(text, c)]})
+        for n, text in enumerate(texts, 1)
+    ]
+    verdicts = classifier.predict([line.input() for line in lines])
+    return [_answer(line, verdict) for line, verdict in zip(lines, verdicts, strict=True)]
 
 
 def _judged(classifier: Classifier, source: Path) -> Iterator[tuple[_Line, Verdict | Failure]]:
@@ -78,6 +92,10 @@ def _judged(classifier: Classifier, source: Path) -> Iterator[tuple[_Line, Verdi
 
 def read_lines(source: Path) -> Iterator[_Line]:
     """Lines of the file; one that cannot be read is a line with an error."""
+    if source.suffix.lower() == ".txt":
+        with source.open(encoding="utf-8-sig", errors="replace") as lines:
+            yield from (_checked(n, {"text": t.strip()}) for n, t in enumerate(lines, 1) if t.strip())
+        return
     if source.suffix.lower() not in (".jsonl", ".json", ".ndjson"):
         for number, row in enumerate(read_rows(source), 1):
             yield _checked(number, row)

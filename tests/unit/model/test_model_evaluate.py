@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 import pyarrow.parquet
 import pytest
 from model_rows import make_rows, write_rows
+from typer import Typer
+from typer.testing import CliRunner
 
 from model.behave import Case, complaint, pass_rates
+from model.cli import register
 from model.data import Source, read_source
 from model.errors import DataError
 from model.evaluate import compare, evaluate, load_suite, suite_digest
@@ -26,6 +29,13 @@ GOOD, BAD, EVEN = Probabilities(0.1, 0.1, 0.8), Probabilities(0.8, 0.1, 0.1), Pr
 @pytest.fixture(scope="module")
 def classifier(tiny_model):
     return Classifier.load(tiny_model, "cpu", "fp32")
+
+
+@pytest.fixture
+def undertow():
+    root = Typer()
+    register(root)
+    return lambda *arguments: CliRunner().invoke(root, arguments)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +217,31 @@ def test_a_csv_of_texts_is_judged_too(classifier, tmp_path):
     assert (counts.judged, counts.failed) == (1, 1)
     with pytest.raises(DataError, match="no file"):
         predict_file(classifier, tmp_path / "none.csv", tmp_path / "out.jsonl")
+
+
+def test_a_plain_file_holds_a_text_a_line(classifier, tmp_path):
+    (tmp_path / "in.txt").write_text("acme rises\r\n\n  borel falls, \"again\"\n", encoding="utf-8-sig")
+    assert predict_file(classifier, tmp_path / "in.txt", tmp_path / "out.jsonl").judged == 2
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [r["text"] for r in rows] == ["acme rises", 'borel falls, "again"']
+
+
+def test_texts_given_to_the_command_are_judged_with_the_companies_they_name(undertow, tiny_model):
+    ask = ["predict", "acme rises", "", "borel falls", "--company", "Acme", "--company", "Borel"]
+    ask += ["--model", str(tiny_model), "--device", "cpu"]
+    rows = [json.loads(line) for line in undertow(*ask, "--json").stdout.splitlines()]
+    assert [list(r.get("companies", {})) for r in rows] == [["Acme"], [], ["Borel"]]
+    assert rows[1]["error"] == "no text"
+    said = undertow(*ask).stdout
+    assert "acme rises\n" in said and "could not be judged: no text\n" in said
+    assert f"Borel: {rows[2]['companies']['Borel']['sentiment']}" in said
+
+
+@pytest.mark.parametrize("given", [[], ["a text", "--input", "f.jsonl"], ["--input", "f.jsonl", "--company", "A"]])
+def test_the_command_wants_texts_or_a_file_of_them(undertow, given):
+    result = undertow("predict", *given)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
 
 
 def test_a_parquet_file_of_texts_keeps_its_times(classifier, tmp_path):
