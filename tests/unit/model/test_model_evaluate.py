@@ -233,7 +233,8 @@ def test_texts_given_to_the_command_are_judged_with_the_companies_they_name(unde
     assert [list(r.get("companies", {})) for r in rows] == [["Acme"], [], ["Borel"]]
     assert rows[1]["error"] == "no text"
     said = undertow(*ask).stdout
-    assert "acme rises\n" in said and "could not be judged: no text\n" in said
+    assert "acme rises\n" in said
+    assert "could not be judged: no text\n" in said
     assert f"Borel: {rows[2]['companies']['Borel']['sentiment']}" in said
 
 
