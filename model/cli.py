@@ -174,7 +174,9 @@ def evaluate(
 
 
 def predict(
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts to judge; or name a file with --input.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts to judge; or name a file with --input.")
+    ] = None,
     company: Annotated[
         list[str] | None, typer.Option(help="A company named in the texts; once for each company.")
     ] = None,

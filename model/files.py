@@ -44,7 +44,9 @@ def predict_file(classifier: Classifier, source: Path, target: Path, *, progress
     Raises DataError when the file itself is not there or of another kind, or when `target` is that file.
     """
     if not source.is_file():
-        raise DataError(f"no file {source}; give a .jsonl, .csv or .parquet file with a `text` column, or a .txt")
+        raise DataError(
+            f"no file {source}; give a .jsonl, .csv or .parquet file with a `text` column, or a .txt"
+        )
     # Opening it to write would empty it before a line is read; a link to it is the same file.
     if str(target) != "-" and target.exists() and target.samefile(source):
         raise DataError(f"{target} is the input itself; write the verdicts to another file")

@@ -63,6 +63,9 @@ def detect_counts(
     from pipeline.detect.rules import Rules, load_rules
     from pipeline.detect.tick import everyone
 
+    # Opening it to write would empty it; a link to it is the same file.
+    if ticks_file.exists() and counts_file.exists() and ticks_file.samefile(counts_file):
+        raise InputFileError(f"{ticks_file} holds the counts themselves", "write the ticks to another file")
     rules: Rules = load_rules(rules_file) if rules_file else Rules()
     counts, count_only = countfile.read_counts(counts_file)
     crowd = everyone([rules.of("company", name) for name in counts.series], missed_copies=rules.missed_copies)

@@ -47,7 +47,8 @@ def load_routing(path: Path) -> Routing:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read ({error.strerror})", "set UNDERTOW_ALERTS_FILE or run `undertow init`"
+            f"{path} cannot be read ({error.strerror})",
+            "name it in UNDERTOW_ALERTS_FILE, or copy the repository's alerts.toml there",
         ) from error
     return parse_routing(text, path.name)
 

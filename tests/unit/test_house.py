@@ -14,7 +14,10 @@ from pipeline.cli import build_app
 from pipeline.settings import PREFIX, env_example, unknown_names
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "sql/README.md", "bench/README.md", "model/LOG.md"]
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"),
+    *("sql/README.md", "bench/README.md", "model/LOG.md", "model/starter/README.md"),
+]
 
 
 def documents() -> list[str]:
@@ -49,6 +52,28 @@ def test_every_undertow_command_in_a_document_exists(name):
     root = typer.main.get_command(build_app())
     for words in re.findall(r"\bundertow ((?:[a-z][a-z-]*(?: |`|$|\b))+)", code(name)):
         _walk(root, words.split(), name)
+
+
+def test_every_undertow_command_in_a_message_exists():
+    root = typer.main.get_command(build_app())
+    sources = [path for room in ("pipeline", "model", "dags") for path in (ROOT / room).rglob("*.py")]
+    for path in sources:
+        for words in re.findall(r"`undertow ((?:[a-z][a-z-]*(?: |`))+)", path.read_text(encoding="utf-8")):
+            _walk(root, words.split(), path.name)
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_option_of_a_command_in_a_document_exists(name):
+    root = typer.main.get_command(build_app())
+    for line in re.findall(r"\bundertow ([a-z][^`\n|]*)", code(name)):
+        command, words = root, line.split()
+        while words and hasattr(command, "commands") and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        known = {
+            option for parameter in command.params for option in parameter.opts + parameter.secondary_opts
+        }
+        shown = {word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)}
+        assert shown <= known | {"--help"}, f"{name} shows `undertow {line}`"
 
 
 def _walk(command, words, name):

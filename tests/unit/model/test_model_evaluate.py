@@ -220,7 +220,7 @@ def test_a_csv_of_texts_is_judged_too(classifier, tmp_path):
 
 
 def test_a_plain_file_holds_a_text_a_line(classifier, tmp_path):
-    (tmp_path / "in.txt").write_text("acme rises\r\n\n  borel falls, \"again\"\n", encoding="utf-8-sig")
+    (tmp_path / "in.txt").write_text('acme rises\r\n\n  borel falls, "again"\n', encoding="utf-8-sig")
     assert predict_file(classifier, tmp_path / "in.txt", tmp_path / "out.jsonl").judged == 2
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [r["text"] for r in rows] == ["acme rises", 'borel falls, "again"']
@@ -238,7 +238,9 @@ def test_texts_given_to_the_command_are_judged_with_the_companies_they_name(unde
     assert f"Borel: {rows[2]['companies']['Borel']['sentiment']}" in said
 
 
-@pytest.mark.parametrize("given", [[], ["a text", "--input", "f.jsonl"], ["--input", "f.jsonl", "--company", "A"]])
+@pytest.mark.parametrize(
+    "given", [[], ["a text", "--input", "f.jsonl"], ["--input", "f.jsonl", "--company", "A"]]
+)
 def test_the_command_wants_texts_or_a_file_of_them(undertow, given):
     result = undertow("predict", *given)
     assert result.exit_code == 2
