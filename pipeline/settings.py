@@ -142,9 +142,15 @@ class Settings(BaseSettings):
         description="Shares of the labelling queue by reason; random gives the unbiased estimate of accuracy.",
     )
     label_queue_articles: int = Field(
-        100, ge=1, description="Articles that the labelling queue is filled up to."
+        100,
+        ge=1,
+        description="Articles that the labelling queue is filled up to; what somebody skipped waits besides.",
     )
-    label_queue_days: int = Field(14, ge=1, description="How far back the queue looks for articles, days.")
+    label_queue_days: int = Field(
+        14,
+        ge=1,
+        description="How far back the queue looks for articles, and how long others are asked what one skipped, days.",
+    )
     retrain_min_labels: int = Field(
         200, ge=1, description="New labels that make a scheduled retraining worth it."
     )

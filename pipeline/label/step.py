@@ -125,9 +125,13 @@ def fill_queue(
     days: int,
     as_of: datetime,
 ) -> dict[str, int]:
-    """Fills the queue up to `size` open places from the stories of the last `days`; returns what was added by reason."""
+    """Fills the queue from the stories of the last `days`; returns what was added by reason.
+
+    Afterwards `size` open places are such that anybody is shown them; what one person skipped waits for others besides,
+    for as many days.
+    """
     with engine.begin() as connection:
-        missing = size - sum(store.open_places(connection).values())
+        missing = size - store.count_unanswered(connection)
         if missing <= 0:
             return {}
         since = as_of - timedelta(days=days)
@@ -135,7 +139,7 @@ def fill_queue(
         stories = {candidate.story_id: candidate for candidate in candidates}
         stories |= {again.story_id: again for again in _again(connection, model_version_id, stories)}
         chosen = choose(stories.values(), mix, missing)
-        store.enqueue(connection, chosen, as_of)
+        store.enqueue(connection, chosen, since, as_of)
     return {reason: sum(item.reason == reason for item in chosen) for reason in {i.reason for i in chosen}}
 
 
@@ -145,10 +149,10 @@ def _again(connection: Connection, model_version_id: int, known: Mapping[int, Ca
     votes = store.read_votes(connection, shared=True)["story"]
     disputed = {thing[0] for thing in find_disputes(votes) if isinstance(thing, tuple)}
     suspects = find_suspects([row[2] for row in scored], [row[3] for row in scored])
-    kept = store.frozen_stories(connection)
+    kept, waiting = store.frozen_stories(connection), store.open_articles(connection)
     found = []
     for (article_id, story_id, _, probabilities), suspect in zip(scored, suspects, strict=True):
-        if story_id in kept or not (article_id in disputed or suspect):
+        if story_id in kept or article_id in waiting or not (article_id in disputed or suspect):
             continue
         # a story outside the period, or drawn before, is not for the random draw
         plain = known.get(story_id) or Candidate(

@@ -98,7 +98,7 @@ def add_label(
 
 
 def retract_label(connection: Connection, label_id: int, *, who: str, as_of: datetime) -> bool:
-    """Takes back one's own label and puts the article back into the queue; False if there is none to take back."""
+    """Takes back one's own label; False if there is none. The article goes back into the queue, unless kept for evaluation."""
     query = (
         "update labels set retracted_at = :as_of where id = :id and labelled_by = :who and retracted_at is null"
         " returning article_id"
@@ -106,9 +106,11 @@ def retract_label(connection: Connection, label_id: int, *, who: str, as_of: dat
     article = connection.execute(sa.text(query), {"id": label_id, "who": who, "as_of": as_of}).scalar()
     if article is None:
         return False
-    connection.execute(
-        sa.text("update label_queue set done_at = null where article_id = :id"), {"id": article}
+    reopen = (
+        "update label_queue as place set done_at = null where article_id = :id"
+        " and not exists (select from frozen_articles as frozen where frozen.article_id = place.article_id)"
     )
+    connection.execute(sa.text(reopen), {"id": article})
     return True
 
 

@@ -257,14 +257,17 @@ def frozen_stories(connection: Connection) -> set[int]:
     return set(connection.execute(sa.text(query)).scalars())
 
 
-def enqueue(connection: Connection, items: Sequence[Queued], as_of: datetime) -> int:
-    """Puts articles into the queue; returns how many places are new or changed."""
+def enqueue(connection: Connection, items: Sequence[Queued], since: datetime, as_of: datetime) -> int:
+    """Puts articles into the queue and closes places that need no label; returns how many are new or changed.
+
+    What was queued before `since` and somebody skipped waits no longer for others.
+    """
     rows = [asdict(item) for item in items]
     count = connection.execute(
         sql("label_queue_insert"), {"items": json.dumps(rows), "as_of": as_of}
     ).rowcount
     connection.execute(sql("label_queue_drawn"))
-    connection.execute(sql("label_queue_settle"), {"as_of": as_of})
+    connection.execute(sql("label_queue_settle"), {"since": since, "as_of": as_of})
     return count
 
 
@@ -274,3 +277,15 @@ def open_places(connection: Connection) -> dict[str, int]:
         sa.text("select reason, count(*) as n from label_queue where done_at is null group by 1 order by 1")
     )
     return {row.reason: row.n for row in rows}
+
+
+def open_articles(connection: Connection) -> set[int]:
+    """Articles that wait to be labelled."""
+    return set(
+        connection.execute(sa.text("select article_id from label_queue where done_at is null")).scalars()
+    )
+
+
+def count_unanswered(connection: Connection) -> int:
+    """Open places that whoever comes is shown: neither skipped nor labelled by anybody, nor kept for evaluation."""
+    return int(connection.execute(sql("label_queue_unanswered")).scalar_one())

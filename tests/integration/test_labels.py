@@ -1,4 +1,4 @@
-"""Labels in and out of a real database, and the queue."""
+"""Labels in and out of a real database."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from newsroom import NOW, add_articles, add_company, add_feed, add_model, mentio
 
 from pipeline import labels as labelling
 from pipeline import run
-from pipeline.label.agreement import Vote
 from pipeline.label.formats import FORMATS, write_labels
-from pipeline.label.queue import parse_mix
 from pipeline.label.schema import Rename
-from pipeline.label.step import agreement, fill_queue, import_labels
+from pipeline.label.step import import_labels
 from pipeline.settings import Settings
 from pipeline.store import labels
-
-MIX = parse_mix("uncertain=40,alert=20,disputed=10,drift=10,suspect=10,random=10")
 
 
 @pytest.fixture
@@ -137,87 +133,6 @@ def test_renaming_a_topic_is_a_migration(engine, newsroom):
         assert labels.migrate_labels(connection, renames) == 0
     found = rows(engine, "select sentiment, topics, schema_version from labels order by id")
     assert found == [(None, ["listings"], 3), ("neutral", None, 3)]
-
-
-def fill(engine, model, size=20, at=NOW):
-    return fill_queue(engine, model_version_id=model, mix=MIX, size=size, days=14, as_of=at)
-
-
-def test_the_queue_asks_for_uncertain_and_random_stories_but_never_for_frozen_ones(engine):
-    model = add_model(engine)
-    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(60)])
-    for i, article in enumerate(articles):
-        score(engine, model, article, (0.5, 0.45, 0.05) if i < 20 else (0.98, 0.01, 0.01))
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text("insert into frozen_articles select id, 'story', :at from articles where id = any(:ids)"),
-            {"ids": articles[:5], "at": NOW},
-        )
-    assert fill(engine, model) == {"uncertain": 18, "random": 2}
-    queued = dict(rows(engine, "select article_id, reason from label_queue"))
-    assert not set(queued) & set(articles[:5])
-    doubtful = [a for a, reason in queued.items() if reason == "uncertain" and a in articles[5:20]]
-    assert len(doubtful) >= 13
-    assert fill(engine, model) == {}, "it is full"
-
-
-def test_a_label_takes_the_article_off_the_queue_and_keeps_why_it_was_asked(engine):
-    model = add_model(engine)
-    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(30)])
-    for article in articles:
-        score(engine, model, article, (0.5, 0.4, 0.1))
-    fill(engine, model, size=10)
-    article, reason = rows(
-        engine, "select article_id, reason from label_queue order by priority desc limit 1"
-    )[0]
-    with engine.begin() as connection:
-        labels.write_labels(
-            connection, [labels.NewLabel(article, "story", "anna", NOW, "desk", sentiment="neutral")], NOW
-        )
-    assert rows(engine, "select queue_reason from labels") == [(reason,)]
-    assert rows(engine, "select count(*) from label_queue where done_at is null") == [(9,)]
-    assert sum(fill(engine, model, size=10).values()) == 1
-
-
-def test_disputed_articles_come_back_and_agreement_names_them(engine):
-    model = add_model(engine)
-    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(30)])
-    for article in articles:
-        score(engine, model, article, (0.5, 0.4, 0.1))
-    with engine.begin() as connection:
-        for who, verdict in (("anna", "negative"), ("bob", "neutral")):
-            given = [labels.NewLabel(a, "story", who, NOW, "desk", sentiment="neutral") for a in articles[:4]]
-            given.append(labels.NewLabel(articles[4], "story", who, NOW, "desk", sentiment=verdict))
-            labels.write_labels(connection, given, NOW)
-        found = agreement(connection)
-        assert labels.read_votes(connection, shared=True)["story"][0] == Vote(
-            (articles[0], None), "anna", "neutral"
-        )
-    assert found["story"]["disputed"] == [articles[4]]
-    assert found["story"]["pairs"][0]["agreement"] == pytest.approx(0.8)
-    first, again = fill(engine, model), fill(engine, model, size=22)
-    assert first.get("disputed", 0) + again.get("disputed", 0) == 1, "also where the random draw hit it first"
-    assert rows(
-        engine, "select article_id from label_queue where reason = 'disputed' and done_at is null"
-    ) == [(articles[4],)]
-
-
-def test_drawing_at_random_marks_labels_that_were_asked_for_another_reason(engine):
-    model = add_model(engine)
-    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(10)])
-    for article in articles:
-        score(engine, model, article, (0.5, 0.4, 0.1))
-    with engine.begin() as connection:
-        given = [
-            labels.NewLabel(a, "story", "anna", NOW, "desk", sentiment="neutral", queue_reason="uncertain")
-            for a in articles
-        ]
-        labels.write_labels(connection, given, NOW)
-    fill(engine, model, size=30)
-    drawn = rows(engine, "select article_id from label_queue where reason = 'random' order by 1")
-    assert len(drawn) == 3
-    assert rows(engine, "select article_id from labels where queue_reason = 'random' order by 1") == drawn
-    assert rows(engine, "select count(*) from label_queue where done_at is null") == [(0,)]
 
 
 def test_the_watch_estimates_accuracy_from_random_labels_and_measures_drift(engine, database_url, tmp_path):
