@@ -73,7 +73,7 @@ def load_json(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON file that holds a list (or one object). Raises InputFileError."""
     try:
         records = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputFileError(f"{path} is not JSON: {error}", "export it again") from error
     records = [records] if isinstance(records, dict) else records
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
@@ -94,7 +94,7 @@ def _read_json_lines(path: Path) -> Iterator[FileLabel | Mistake]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 yield Mistake(number, f"not JSON: {error}")
                 continue
             if isinstance(row, dict):

@@ -13,9 +13,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.labels import LABEL_SCHEMA_VERSION, SENTIMENTS, TOPICS
+from pipeline.ingest.text import clean
 from pipeline.label.schema import RENAMES, Rename, bring_up_to_date
 
 QUEUE_REASONS = ("uncertain", "alert", "disputed", "drift", "suspect", "random")
+
+# Ids are Postgres' bigint.
+LAST_ID = 2**63 - 1
+# Characters. Longer than any name or address of a person; who labelled is part of an index, whose entries have a limit.
+PERSON_LIMIT = 200
+
+# What reading a row that is none may raise, however odd its values.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ def read_row(
             raise ValueError("no sentiment, company_sentiment or topics in it")
         for label in labels:
             yield check(bring_up_to_date(label, version, renames))
-    except (ValueError, TypeError, KeyError) as error:
+    except UNREADABLE as error:
         yield Mistake(number, str(error))
 
 
@@ -106,17 +115,17 @@ def _common(raw: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {
         "row": number,
         "article": ArticleRef(
-            int(article_id) if article_id is not None else None,
+            _id(article_id) if article_id is not None else None,
             _text(given.get("guid", given.get("id"))),
             _text(given.get("feed")),
             _text(given.get("url")),
             _text(given.get("title")),
         ),
-        "labelled_by": _text(given.get("labelled_by")),
+        "labelled_by": _person(given.get("labelled_by")),
         "labelled_at": read_time(given.get("labelled_at")),
         "confidence": float(given["confidence"]) if "confidence" in given else None,
         "queue_reason": _text(given.get("queue_reason")),
-        "note": str(given.get("note", "")),
+        "note": _text(given.get("note")) or "",
     }
 
 
@@ -155,12 +164,32 @@ def read_time(value: Any) -> datetime | None:
     """An ISO 8601 time as UTC; one without a zone is taken as UTC."""
     if value is None or isinstance(value, datetime):
         return value
-    moment = datetime.fromisoformat(str(value))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(str(value))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{str(value)[:60]!r} is not a time in ISO 8601 between the years 1 and 9999"
+        ) from error
+
+
+def _id(value: Any) -> int:
+    number = int(value)
+    if not 1 <= number <= LAST_ID:
+        raise ValueError(f"no article has the number {str(value)[:30]}")
+    return number
+
+
+def _person(value: Any) -> str | None:
+    name = _text(value)
+    if name is not None and len(name) > PERSON_LIMIT:
+        raise ValueError(f"labelled_by is longer than {PERSON_LIMIT} characters")
+    return name
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None or str(value).strip() == "" else str(value).strip()
+    """Cleaned as the texts of articles are, so that Postgres takes it and what names an article is found."""
+    return None if value is None else clean(str(value)).text or None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -7,11 +7,11 @@ company names, each with a sentiment). A span names its company by the words und
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from model.labels import LABEL_SCHEMA_VERSION, SENTIMENTS, TOPICS
-from pipeline.label.records import FileLabel, Mistake, StoredLabel, read_row
+from pipeline.label.records import UNREADABLE, FileLabel, Mistake, StoredLabel, read_row
 
 # How a Label Studio project has to be set up for these tasks: `undertow labels export --format label-studio` says so.
 LABEL_STUDIO_CONFIG = "\n".join(
@@ -41,9 +41,13 @@ def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> Iterator[FileLabel 
         if not isinstance(task.get("data"), Mapping):
             yield Mistake(number, "a task without data: export as JSON, not as JSON_MIN")
             continue
-        for annotation in task.get("annotations") or ():
-            if not annotation.get("was_cancelled"):
-                yield from read_row(_from_annotation(task["data"], annotation), number)
+        yield from _read(_rows_of_task, task, number)
+
+
+def _rows_of_task(task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for annotation in task.get("annotations") or ():
+        if not annotation.get("was_cancelled"):
+            yield _from_annotation(task["data"], annotation)
 
 
 def _from_annotation(data: Mapping[str, Any], annotation: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,19 +112,23 @@ def _results(label: StoredLabel) -> Iterator[dict[str, Any]]:
 def read_argilla(records: Sequence[Mapping[str, Any]]) -> Iterator[FileLabel | Mistake]:
     """Labels of `dataset.records.to_json(path)`: responses by question, each with value and user_id."""
     for number, record in enumerate(records, 1):
-        text = str((record.get("fields") or {}).get("text", ""))
-        people: dict[str | None, dict[str, Any]] = defaultdict(dict)
-        for question, responses in (record.get("responses") or {}).items():
-            for response in responses:
-                if response.get("status", "submitted") == "submitted":
-                    people[response.get("user_id")][question] = response.get("value")
-        for person, answers in people.items():
-            row = _identity(record.get("metadata") or {})
-            spans = answers.get("company") or ()
-            row["company_sentiment"] = {text[s["start"] : s["end"]]: s["label"] for s in spans}
-            row |= {"sentiment": answers.get("sentiment"), "topics": answers.get("topics")}
-            row |= {"labelled_by": person, "labelled_at": record.get("updated_at")}
-            yield from read_row(row, number)
+        yield from _read(_rows_of_record, record, number)
+
+
+def _rows_of_record(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    text = str((record.get("fields") or {}).get("text", ""))
+    people: dict[str | None, dict[str, Any]] = defaultdict(dict)
+    for question, responses in (record.get("responses") or {}).items():
+        for response in responses:
+            if response.get("status", "submitted") == "submitted":
+                people[response.get("user_id")][question] = response.get("value")
+    for person, answers in people.items():
+        row = _identity(record.get("metadata") or {})
+        spans = answers.get("company") or ()
+        row["company_sentiment"] = {text[s["start"] : s["end"]]: s["label"] for s in spans}
+        row |= {"sentiment": answers.get("sentiment"), "topics": answers.get("topics")}
+        row |= {"labelled_by": person, "labelled_at": record.get("updated_at")}
+        yield row
 
 
 def to_argilla(labels: Iterable[StoredLabel]) -> list[dict[str, Any]]:
@@ -157,6 +165,19 @@ def _answers(labels: Sequence[StoredLabel]) -> dict[str, Any]:
 
 
 # ---- both
+
+
+def _read(
+    rows_of: Callable[[Mapping[str, Any]], Iterator[dict[str, Any]]], record: Mapping[str, Any], number: int
+) -> Iterator[FileLabel | Mistake]:
+    """The labels of a record, or that it is not as its tool exports it."""
+    try:
+        rows = list(rows_of(record))
+    except UNREADABLE as error:
+        yield Mistake(number, f"not as the tool exports it ({type(error).__name__}: {error})")
+        return
+    for row in rows:
+        yield from read_row(row, number)
 
 
 def _identity(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,34 @@ def test_a_file_of_labels_is_stored_once(engine, newsroom, tmp_path):
     assert rows(engine, IN_FORCE) == stored
 
 
+def test_a_bad_row_is_named_and_the_rows_beside_it_are_stored(engine, newsroom, tmp_path):
+    (first, second), _ = newsroom
+    path = tmp_path / "labels.jsonl"
+    lines = [
+        {"article_id": first, "sentiment": "negative"},
+        {"article_id": first, "sentiment": "negative", "note": "a\x00b", "labelled_by": "nul"},
+        {"article_id": first, "sentiment": "negative", "note": "a\ud800b", "labelled_by": "lone \udc00 half"},
+        {"article_id": 10**20, "sentiment": "negative"},
+        {"article_id": first, "sentiment": "negative", "labelled_at": "9999-12-31T23:00:00-08:00"},
+        {"article_id": first, "sentiment": "negative", "labelled_at": "0001-01-01T00:00:00+14:00"},
+        {"article_id": first, "sentiment": "negative", "labelled_by": "".join(map(chr, range(300, 4000)))},
+        {"guid": "nobody has \ud800 this", "sentiment": "neutral"},
+        {"article_id": second, "sentiment": "neutral"},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    report = import_labels(engine, path, by="anna", as_of=NOW)
+    assert (report.new, report.refused) == (4, 5), report.mistakes
+    told = sorted(report.mistakes)
+    for row, why in zip(
+        (4, 5, 6, 7, 8), ("no article has", "a time", "a time", "200", "stored"), strict=True
+    ):
+        mistake = told[row - 4]
+        assert mistake.startswith(f"row {row}: ")
+        assert why in mistake
+        mistake.encode()
+    assert rows(engine, "select note from labels order by id") == [("",), ("ab",), ("a\ufffdb",), ("",)]
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_brings_back_what_it_took(engine, newsroom, tmp_path, kind):
     (first, second), company = newsroom

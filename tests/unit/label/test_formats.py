@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import InputFileError
 from pipeline.label.formats import read_labels
-from pipeline.label.records import FileLabel, Mistake, read_row
+from pipeline.label.records import ArticleRef, FileLabel, Mistake, read_row
 from pipeline.label.schema import Rename, bring_up_to_date
 
 TEXT = "Orvex plunges\nOrvex lost half its value; Halcyon Grid rose."
@@ -103,6 +103,68 @@ def test_what_is_no_file_of_labels_is_refused_in_a_sentence(tmp_path, name, cont
         (tmp_path / name).write_text(content)
     with pytest.raises(InputFileError):
         list(read_labels(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"article_id": 10**20}, "no article has the number"),
+        ({"article_id": 0}, "no article has the number"),
+        ({"article_id": float("inf")}, "infinity"),
+        ({"labelled_at": "9999-12-31T23:00:00-08:00"}, "is not a time"),
+        ({"labelled_at": "0001-01-01T00:00:00+14:00"}, "is not a time"),
+        ({"labelled_at": "yesterday"}, "is not a time"),
+        ({"labelled_by": "x" * 201}, "longer than 200 characters"),
+        ({"company_sentiment": "[" * 100_000}, "recursion"),
+    ],
+)
+def test_a_row_that_no_table_could_hold_is_a_mistake(fields, what):
+    (found,) = read_row({"article_id": 1, "sentiment": "neutral"} | fields, 3)
+    assert isinstance(found, Mistake)
+    assert found.row == 3
+    assert what in found.what
+
+
+def test_texts_of_a_row_are_cleaned_as_those_of_articles_are():
+    raw = {"guid": "g\x00-1", "url": "https://wire.example/\ud8001", "title": " a  title\x07"}
+    (found,) = read_row(raw | {"sentiment": "neutral", "labelled_by": "an\u200bna", "note": "a\x00\nb"}, 1)
+    assert isinstance(found, FileLabel)
+    assert found.article == ArticleRef(guid="g-1", url="https://wire.example/\ufffd1", title="a title")
+    assert (found.labelled_by, found.note) == ("anna", "a\nb")
+
+
+@pytest.mark.parametrize(
+    ("bad", "good"),
+    [
+        (
+            {"data": {"article_id": 1}, "annotations": [{"result": [{"from_name": "sentiment"}]}]},
+            {
+                "data": {"article_id": 2},
+                "annotations": [{"result": [{"from_name": "sentiment", "value": {"choices": ["neutral"]}}]}],
+            },
+        ),
+        (
+            {"metadata": {"article_id": 1}, "responses": {"company": [{"value": [{"start": 0}]}]}},
+            {"metadata": {"article_id": 2}, "responses": {"sentiment": [{"value": "neutral"}]}},
+        ),
+    ],
+)
+def test_a_record_not_as_its_tool_exports_it_is_named_and_the_next_one_read(tmp_path, bad, good):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([bad, good]))
+    mistake, label = read_labels(path)
+    assert isinstance(mistake, Mistake)
+    assert mistake.row == 1
+    assert isinstance(label, FileLabel)
+    assert label.article.article_id == 2
+
+
+def test_a_line_too_deep_to_read_is_named(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    path.write_text("[" * 100_000 + '\n{"article_id": 2, "sentiment": "neutral"}\n')
+    mistake, label = read_labels(path)
+    assert isinstance(mistake, Mistake)
+    assert isinstance(label, FileLabel)
 
 
 def test_older_words_are_brought_up_to_date():
