@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model.labels import LABEL_SCHEMA_VERSION, SENTIMENTS, TOPICS
@@ -22,6 +22,8 @@ QUEUE_REASONS = ("uncertain", "alert", "disputed", "drift", "suspect", "random")
 LAST_ID = 2**63 - 1
 # Characters. Longer than any name or address of a person; who labelled is part of an index, whose entries have a limit.
 PERSON_LIMIT = 200
+# How far the clock of who labelled may be ahead of ours: machines without NTP drift by minutes, wrong zones by hours.
+CLOCK_GRACE = timedelta(minutes=5)
 
 # What reading a row that is none may raise, however odd its values.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
@@ -171,6 +173,16 @@ def read_time(value: Any) -> datetime | None:
         raise ValueError(
             f"{str(value)[:60]!r} is not a time in ISO 8601 between the years 1 and 9999"
         ) from error
+
+
+def said_at(label: FileLabel, as_of: datetime) -> datetime | None:
+    """When a label was said: at `as_of` where its file does not say or its clock is a little ahead.
+
+    None where it lies in the future: nothing that the person says before then would count.
+    """
+    if label.labelled_at is not None and label.labelled_at > as_of + CLOCK_GRACE:
+        return None
+    return min(label.labelled_at or as_of, as_of)
 
 
 def _id(value: Any) -> int:

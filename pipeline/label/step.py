@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.label.agreement import Vote, agree_pairwise, by_thing, find_disputes, krippendorff_alpha
 from pipeline.label.formats import read_labels
 from pipeline.label.queue import Candidate, Reason, choose, uncertainty
-from pipeline.label.records import FileLabel, Mistake
+from pipeline.label.records import FileLabel, Mistake, said_at
 from pipeline.label.suspects import find_suspects
 from pipeline.store import labels as store
 from pipeline.store.engine import Connection, Engine
@@ -89,19 +89,24 @@ def _store(
                 report.refuse(label.row, article)
             elif label.company and company is None:
                 report.refuse(label.row, f"company {label.company!r} is not on the watch list")
+            elif (said := said_at(label, as_of)) is None:
+                report.refuse(
+                    label.row,
+                    f"labelled_at {label.labelled_at:%Y-%m-%d %H:%M} UTC lies in the future (read as UTC where it has no zone)",
+                )
             else:
-                ready.append(_new_label(label, article, company, by, origin, as_of))
+                ready.append(_new_label(label, article, company, by, origin, said))
         report.add(store.write_labels(connection, ready, as_of))
 
 
 def _new_label(
-    label: FileLabel, article_id: int, company_id: int | None, by: str, origin: str, as_of: datetime
+    label: FileLabel, article_id: int, company_id: int | None, by: str, origin: str, said_at: datetime
 ) -> store.NewLabel:
     return store.NewLabel(
         article_id=article_id,
         target=label.target,
         labelled_by=label.labelled_by or by,
-        labelled_at=label.labelled_at or as_of,
+        labelled_at=said_at,
         origin=origin,
         company_id=company_id,
         sentiment=label.sentiment,

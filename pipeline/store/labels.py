@@ -62,6 +62,8 @@ def write_labels(connection: Connection, labels: Iterable[NewLabel], as_of: date
     for label in sorted(labels, key=lambda one: one.labelled_at):
         newest[label.thing] = label
     given = list(newest.values())
+    people = sorted({label.labelled_by for label in given})
+    connection.execute(sql("labels_lock"), {"people": people})
     known = _known(connection, given)
     written, inserts, replaced = Written(), [], []
     for place, label in enumerate(given):
@@ -71,7 +73,8 @@ def write_labels(connection: Connection, labels: Iterable[NewLabel], as_of: date
         elif _same(old, label):
             written.unchanged += 1
             continue
-        elif old.labelled_at > label.labelled_at:
+        # one in force that an older import dated in the future counts as said now: no later one would ever count
+        elif min(old.labelled_at, as_of) > label.labelled_at:
             written.outdated += 1
             continue
         else:
@@ -79,7 +82,9 @@ def write_labels(connection: Connection, labels: Iterable[NewLabel], as_of: date
             replaced.append(old.id)
         inserts.append(label)
     _retract(connection, replaced, as_of)
-    _insert(connection, inserts)
+    # those missing were stored meanwhile by somebody's own SQL, which takes no lock
+    missing = len(inserts) - _insert(connection, inserts)
+    written.new, written.outdated = written.new - missing, written.outdated + missing
     _mark_done(connection, inserts, as_of)
     return written
 
@@ -108,9 +113,10 @@ def _retract(connection: Connection, ids: Sequence[int], as_of: datetime) -> Non
         connection.execute(statement, {"as_of": as_of, "ids": list(ids)})
 
 
-def _insert(connection: Connection, labels: Sequence[NewLabel]) -> None:
+def _insert(connection: Connection, labels: Sequence[NewLabel]) -> int:
     rows = [asdict(label) for label in labels]
-    connection.execute(sql("labels_insert"), {"labels": json.dumps(rows, default=datetime.isoformat)})
+    given = {"labels": json.dumps(rows, default=datetime.isoformat)}
+    return connection.execute(sql("labels_insert"), given).rowcount
 
 
 def _mark_done(connection: Connection, labels: Sequence[NewLabel], as_of: datetime) -> None:

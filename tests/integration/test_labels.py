@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -15,7 +17,7 @@ from pipeline.label.formats import FORMATS, write_labels
 from pipeline.label.schema import Rename
 from pipeline.label.step import import_labels
 from pipeline.settings import Settings
-from pipeline.store import labels
+from pipeline.store import desk_labels, labels
 
 
 @pytest.fixture
@@ -107,6 +109,57 @@ def test_a_bad_row_is_named_and_the_rows_beside_it_are_stored(engine, newsroom, 
         assert why in mistake
         mistake.encode()
     assert rows(engine, "select note from labels order by id") == [("",), ("ab",), ("a\ufffdb",), ("",)]
+
+
+def test_a_label_from_the_future_is_refused_so_that_later_ones_count(engine, newsroom, tmp_path):
+    (first, second), _ = newsroom
+    path = tmp_path / "labels.jsonl"
+    ahead = {"labelled_at": (NOW + timedelta(days=365)).isoformat()}
+    little = {"labelled_at": (NOW + timedelta(minutes=2)).isoformat()}
+    lines = [
+        {"article_id": first, "sentiment": "negative", **ahead},
+        {"article_id": second, "sentiment": "negative", **little},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    report = import_labels(engine, path, by="anna", as_of=NOW)
+    assert (report.new, report.refused) == (1, 1)
+    assert report.mistakes[0].startswith("row 1: labelled_at 2027-05-04 12:00 UTC lies in the future")
+    assert rows(engine, "select labelled_at from labels") == [(NOW,)], "a clock that is a little ahead"
+
+
+def test_what_the_desk_says_is_stored_replaces_a_label_that_an_older_import_dated_wrongly(engine, newsroom):
+    (first, _), _ = newsroom
+    later = NOW + timedelta(days=365)
+    with engine.begin() as connection:
+        ahead = labels.NewLabel(first, "story", "anna", later, "file", sentiment="negative")
+        labels.write_labels(connection, [ahead], NOW)
+        desk_labels.add_label(connection, first, "positive", who="anna", as_of=NOW + timedelta(days=1))
+    assert [row[3] for row in rows(engine, IN_FORCE)] == ["positive"]
+
+
+def test_of_two_writers_of_one_person_at_once_the_newer_verdict_stands(engine, newsroom):
+    (first, second), _ = newsroom
+    written = []
+
+    def say(connection, verdict, at):
+        given = [labels.NewLabel(a, "story", "anna", at, "desk", sentiment=verdict) for a in (first, second)]
+        return labels.write_labels(connection, given, at)
+
+    def change_of_mind():
+        with engine.begin() as connection:
+            written.append(say(connection, "positive", NOW + timedelta(hours=1)))
+
+    other = threading.Thread(target=change_of_mind)
+    with engine.begin() as connection:
+        say(connection, "negative", NOW)
+        other.start()
+        waits = "select count(*) from pg_locks where not granted"
+        until = time.monotonic() + 10
+        while rows(engine, waits) == [(0,)] and time.monotonic() < until:
+            time.sleep(0.02)
+    other.join(10)
+    assert written == [labels.Written(replaced=2)]
+    assert [row[3] for row in rows(engine, IN_FORCE)] == ["positive", "positive"]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
