@@ -6,7 +6,8 @@
 - *share* counts what waits and divides it among the workers of pool `gpu`, which no training uses; it is skipped when
   nothing waits.
 - *score* claims batches from the table until its share is done. A worker that dies loses its claims to the next one,
-  so trying again is always safe. Red: the model cannot be loaded (`undertow doctor` says why) or the database is away.
+  so trying again is always safe. Red: the model cannot be loaded (`undertow doctor` says why), its device has no
+  memory left or is broken, or the database is away or cannot be written. The stories go on waiting.
 - *publish* tells the alert DAG that there are new scores.
 
 A backlog after an outage: `undertow score --backlog` works beside this DAG.

@@ -7,7 +7,9 @@ ModelError
 |- DataError           examples that cannot be read
 |  `- Leak             texts to be judged on are among the texts to be trained on
 |- LicenceError        a source whose licence forbids the declared use
-`- TrainingError       a run that cannot start or cannot go on
+|- TrainingError       a run that cannot start or cannot go on
+|- DeviceFailed        the device has no memory left, or never worked: no text is to blame
+`- DeviceLost          the device went down on a batch: a text in it may be to blame
 """
 
 from __future__ import annotations
@@ -51,3 +53,11 @@ class LicenceError(ModelError):
 
 class TrainingError(ModelError):
     """A run that cannot start, or a checkpoint that cannot be resumed."""
+
+
+class DeviceFailed(ModelError):
+    """The device has no memory left, or never worked: no text is to blame."""
+
+
+class DeviceLost(ModelError):
+    """The device had worked and went down on a batch: time and again, that is the doing of a text in it."""

@@ -66,11 +66,11 @@ def token_budget(device: torch.device, width: int) -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """CUDA says so by class, MPS and the CPU allocator by words."""
+    """CUDA says so by class, its libraries, MPS and the CPU allocator by words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
-    return "out of memory" in words or "can't allocate memory" in words
+    return any(said in words for said in ("out of memory", "can't allocate memory", "_status_alloc_failed"))
 
 
 def free_cached(device: torch.device) -> None:

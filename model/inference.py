@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from model.batches import mention_mask
 from model.encoders import Loaded, load_model
-from model.errors import ModelError
+from model.errors import DeviceFailed, DeviceLost, ModelError
 from model.example import find_spans, normalise
 from model.explain import occlude, words_of
 from model.figures import Compared, compare_figures
@@ -53,6 +53,8 @@ __all__ = [
 #: Texts tokenised and sorted together: enough that a batch of equals is found for every length, few enough that a
 #: stream of millions stays flat in memory.
 POOL: Final = 2048
+#: What any working device can judge, in all heads: a device that fails on it fails on everything.
+PROBE: Final = TextInput("Acme raises its profit.", ("Acme",))
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ class Classifier:
         self._tokens.no_padding()
         self._tokens.enable_truncation(manifest.max_tokens)
         self._compares = loaded.compares
+        self._has_worked = False
         self._pad = int(cast(Any, loaded.tokenizer).pad_token_id or 0)
         self._calibration = {
             head: (manifest.temperatures.get(head, 1.0), manifest.smoothings.get(head, 0.0))
@@ -116,13 +119,17 @@ class Classifier:
     def predict(
         self, texts: Sequence[TextInput | str], *, batch_tokens: int | None = None
     ) -> list[Verdict | Failure]:
-        """A verdict per text, in order; a Failure in the place of one that cannot be judged."""
+        """A verdict per text, in order; a Failure in the place of one that cannot be judged.
+
+        Raises DeviceFailed or DeviceLost where it is the device that fails, which says nothing of a text.
+        """
         return list(self.iter_predict(texts, batch_tokens=batch_tokens))
 
     def iter_predict(
         self, texts: Iterable[TextInput | str], *, batch_tokens: int | None = None, pool: int = POOL
     ) -> Iterator[Verdict | Failure]:
         """The same as a stream: reads `pool` texts ahead, holds two pools at most."""
+        self._check_device()
         for items in self._pools(texts, pool):
             yield from self._judge_pool(items, batch_tokens or self.batch_tokens)
 
@@ -230,9 +237,46 @@ class Classifier:
                 if len(items) * max(len(i.ids) for i in items) <= self.batch_tokens:
                     self.batch_tokens = max(self.manifest.max_tokens, self.batch_tokens // 2)
             if len(items) == 1:
-                return [Failure(f"the model failed on it: {type(error).__name__}: {error}")]
+                return [self._failure(error)]
         half = len(items) // 2
         return self._judge_or_split(items[:half]) + self._judge_or_split(items[half:])
+
+    def _failure(self, error: Exception) -> Failure:
+        """What to say of one text that broke; raises where the device would break on any other, too.
+
+        One text, cut to the limit, is the least that can be asked: memory that does not suffice for it was taken by others.
+        """
+        cause = error if is_out_of_memory(error) else self._try_probe()
+        if cause is None:
+            return Failure(f"the model failed on it: {type(error).__name__}: {error}")
+        if is_out_of_memory(cause):
+            raise self._device_failed(cause) from cause
+        raise DeviceLost(
+            f"{self.device} went down on a batch and answers no more ({_first_line(error)});"
+            " run it again, in a new process"
+        ) from error
+
+    def _check_device(self) -> None:
+        """Tries the device before the first text, else one on which it goes down would look like one that never worked."""
+        if self._has_worked:
+            return
+        if (error := self._try_probe()) is not None:
+            raise self._device_failed(error) from error
+        self._has_worked = True
+
+    def _try_probe(self) -> Exception | None:
+        """Why the device cannot judge even the probe; None if it can."""
+        try:
+            self._judge([cast(_Item, self._prepare(PROBE))])
+        except Exception as error:  # noqa: BLE001 - whatever a broken device throws
+            return error
+        return None
+
+    def _device_failed(self, error: Exception) -> DeviceFailed:
+        return DeviceFailed(
+            f"{self.device} cannot judge a single text ({_first_line(error)});"
+            " free its memory if another process holds it, or take another device"
+        )
 
     @torch.inference_mode()
     def _judge(self, items: list[_Item]) -> list[Verdict | Failure]:
@@ -297,6 +341,11 @@ def batches_under(lengths: dict[int, int], budget: int) -> Iterator[list[int]]:
         size = max(1, budget // max(1, lengths[order[start]]))
         yield order[start : start + size]
         start += size
+
+
+def _first_line(error: Exception) -> str:
+    """CUDA's messages go on for a page."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _located(text: str, company: Mentioned | CompanySpan | str) -> Mentioned:

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from model.errors import DeviceFailed
 from pipeline.score.plan import Failed, Plan, VerdictLike, plan_batch, read_verdicts
 from pipeline.store import models, scores
-from pipeline.store.engine import Connection, Engine
+from pipeline.store.engine import Connection, Engine, is_outage
 from pipeline.store.scores import Claim, Order, Place
 from pipeline.types import Apart, Report, StoryScore, WaitingStory
 
 
 class Classify(Protocol):
-    """Verdicts for stories, in their order; a text that breaks the model is a Failed in its place."""
+    """Verdicts for stories, in their order; a text that breaks the model is a Failed in its place.
+
+    Raises model.errors.DeviceFailed where the device would fail on any text.
+    """
 
     languages: Sequence[str]
 
@@ -103,10 +107,10 @@ class _Worker:
     def __enter__(self) -> _Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
         self._database.shutdown(wait=True)
-        if kind is not None:
-            self._give_back(told_to_stop=issubclass(kind, KeyboardInterrupt | SystemExit))
+        if error is not None:
+            self._give_back(error)
 
     def run(self, limit: int) -> None:
         """Batch after batch until `limit` stories are claimed or nothing is free."""
@@ -168,6 +172,13 @@ class _Worker:
             raise
 
     def _write(self, held: _Held, batch_id: int, scored: list[StoryScore], apart: list[Apart]) -> None:
+        try:
+            self._write_all(held, batch_id, scored, apart)
+        except Exception as error:
+            self._forget_if_blameless(batch_id, error)
+            raise
+
+    def _write_all(self, held: _Held, batch_id: int, scored: list[StoryScore], apart: list[Apart]) -> None:
         with held.connection as connection:
             # A switch queues what it finds for the new champion. So it waits for this transaction, or this one sees it
             # and leaves its stories waiting: between the two, verdicts of the old one would be all that they ever get.
@@ -193,13 +204,18 @@ class _Worker:
             self.report.replaced = True
         return self.report.replaced
 
-    def _give_back(self, told_to_stop: bool) -> None:
-        """Ends the claims at once; a failure (not a stop) leaves its note for `recover_orphans` to count."""
+    def _give_back(self, error: BaseException) -> None:
+        """Ends the claims at once; a failure that may be a story's leaves its note for `recover_orphans` to count."""
         held, self._held = self._held, None
         if held is not None:
             held.connection.close()
-            if told_to_stop and held.batch_id is not None:
-                scores.forget_start(self._engine, held.batch_id)
+            if held.batch_id is not None:
+                self._forget_if_blameless(held.batch_id, error)
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.exception() is None and (claimed := ahead.result()) is not None:
             claimed.connection.close()
+
+    def _forget_if_blameless(self, batch_id: int, error: BaseException) -> None:
+        """A stop, a device and a database that fail would have met any other story as well."""
+        if isinstance(error, KeyboardInterrupt | SystemExit | DeviceFailed) or is_outage(error):
+            scores.forget_start(self._engine, batch_id)

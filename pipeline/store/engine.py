@@ -10,7 +10,8 @@ from importlib.resources import files
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row, make_url
-from sqlalchemy.exc import ArgumentError, DataError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pipeline.errors import ConfigurationError, DatabaseUnavailable, WrongCredentials, redact
 
@@ -23,6 +24,7 @@ __all__ = [
     "create_engine",
     "database_errors",
     "hashes",
+    "is_outage",
     "numbers",
     "read_sql",
     "sql",
@@ -85,6 +87,13 @@ def database_errors(engine: Engine) -> Iterator[None]:
         raise DatabaseUnavailable(
             f"the database at {where} cannot be used: {detail}", "start it, or check UNDERTOW_DATABASE_URL"
         ) from error
+
+
+def is_outage(error: BaseException) -> bool:
+    """True where the database itself fails (away, disk full, lock timeout), whatever it was given to do."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
 @cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.store.engine import sql
 from pipeline.types import Apart, KnownScore, Probabilities, StoryMention, StoryScore, WaitingStory
@@ -141,8 +143,11 @@ def note_start(engine: Engine, connection: Connection, batch: Claim, as_of: date
 
 
 def forget_start(engine: Engine, batch_id: int) -> None:
-    """The worker was told to stop: its stories are not to blame."""
-    with engine.begin() as connection:
+    """What ended the work on a batch was not its stories: no death shall be counted.
+
+    As well as it can: where the database is away the note stays, and one death too many is counted.
+    """
+    with suppress(SQLAlchemyError), engine.begin() as connection:
         connection.execute(sa.text("delete from score_batches where id = :id"), {"id": batch_id})
 
 

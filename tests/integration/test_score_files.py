@@ -13,9 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from model.bulk import score_files
-from model.errors import DataError, ModelError
+from model.errors import DataError, DeviceFailed, ModelError
+from model.inference import Classifier
 
 TEXTS = ["Acme shares plunge after a profit warning", "Borel raises its dividend", "", None]
 
@@ -56,6 +58,23 @@ def test_two_processes_score_every_file_and_a_second_run_skips_them(tmp_path):
         check(tmp_path / "out" / name)
     again = score_files(pattern, out, workers=2)
     assert (again.skipped, again.rows) == (3, 0)
+
+
+def test_a_device_that_fails_leaves_no_file_without_verdicts(tmp_path, monkeypatch):
+    """A file full of errors would count as done, and never be scored."""
+    write(tmp_path / "in", "a.parquet")
+    pattern, out = f"{tmp_path}/in/*.parquet", str(tmp_path / "out")
+
+    def encode(self, ids, mask):
+        raise torch.OutOfMemoryError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Classifier, "_encode", encode)
+        with pytest.raises(DeviceFailed, match="no room"):
+            score_files(pattern, out)
+    assert list((tmp_path / "out").glob("*.parquet")) == []
+    assert score_files(pattern, out).skipped == 0
+    check(tmp_path / "out" / "a.parquet")
 
 
 def test_a_bad_file_costs_itself_only(tmp_path):

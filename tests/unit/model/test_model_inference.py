@@ -7,8 +7,9 @@ import pytest
 import torch
 from model_rows import make_rows
 
-from model.errors import ModelError
+from model.errors import DeviceFailed, DeviceLost, ModelError
 from model.explain import mark, occlude, words_of
+from model.hardware import is_out_of_memory
 from model.inference import Classifier, CompanySpan, Failure, Mentioned, TextInput, Verdict, batches_under
 from model.registry import load_manifest, write_manifest
 
@@ -110,6 +111,63 @@ def test_each_size_that_does_not_fit_halves_the_budget_once(tiny_model, monkeypa
     failed.clear()
     classifier.predict(TEXTS * 10)
     assert not failed
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("no room"), RuntimeError("kernel failed\nat line 7")]
+)
+def test_a_device_that_never_works_blames_no_text(tiny_model, monkeypatch, error):
+    classifier = Classifier.load(tiny_model, "cpu", "fp32")
+    whole = classifier._encode
+
+    def encode(ids, mask):
+        raise error
+
+    monkeypatch.setattr(classifier, "_encode", encode)
+    for _ in range(2):
+        with pytest.raises(DeviceFailed, match=str(error).splitlines()[0]):
+            classifier.predict(TEXTS)
+    monkeypatch.setattr(classifier, "_encode", whole)
+    assert all(isinstance(a, Verdict) for a in classifier.predict(TEXTS))
+
+
+def test_no_memory_for_one_text_is_not_the_fault_of_that_text(tiny_model, monkeypatch):
+    """A training beside it took the memory: the short text that is known to be harmless may still fit."""
+    classifier = Classifier.load(tiny_model, "cpu", "fp32")
+    whole = classifier._encode
+
+    def encode(ids, mask):
+        if ids.shape[1] > 20:
+            raise torch.OutOfMemoryError("no room")
+        return whole(ids, mask)
+
+    monkeypatch.setattr(classifier, "_encode", encode)
+    with pytest.raises(DeviceFailed, match="no room"):
+        classifier.predict(["acme rises", "acme rises " * 30])
+
+
+def test_a_device_that_goes_down_on_a_batch_is_told_from_one_that_never_worked(tiny_model, monkeypatch):
+    """Such as a CUDA assertion, after which the whole process gets nothing more from the device."""
+    classifier = Classifier.load(tiny_model, "cpu", "fp32")
+    whole, down = classifier._encode, []
+    poison = classifier._prepare("loses").ids
+
+    def encode(ids, mask):
+        if down or any(row[: len(poison)].tolist() == poison for row in ids):
+            down.append(1)
+            raise RuntimeError("device-side assert")
+        return whole(ids, mask)
+
+    monkeypatch.setattr(classifier, "_encode", encode)
+    with pytest.raises(DeviceLost, match="device-side assert"):
+        classifier.predict([*TEXTS[:5], "loses"])
+
+
+def test_no_room_for_what_a_cuda_library_needs_is_out_of_memory_too():
+    assert is_out_of_memory(
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+    )
+    assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
 
 
 def test_no_number_is_a_failure(classifier, monkeypatch):
