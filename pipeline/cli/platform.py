@@ -127,7 +127,7 @@ def doctor(
         False, "--env-example", help="Print .env.example, as it should be, instead."
     ),
 ) -> None:
-    """Check Python, settings, database, model, Airflow, receivers and disk, and say how to mend what is wrong.
+    """Check Python, settings, database, clock, model, Airflow, receivers and disk, and say how to mend what is wrong.
 
     Example: undertow doctor
     """

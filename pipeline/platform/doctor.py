@@ -24,6 +24,9 @@ PYTHONS = ((3, 11), (3, 13))  # oldest and newest that the lock was tried on
 DISK_ERROR_BYTES, DISK_WARNING_BYTES = 500 * 2**20, 3 * 2**30
 MEMORY_WARNING_BYTES = 3 * 2**30  # Airflow's processes take 1.1 GB, a scoring task 1 GB
 SMTP_TIMEOUT_S = 5.0
+# A verdict counts once its `scored_at` has come, so a scorer that far ahead holds back each alert by as much. Half a
+# minute is little beside the minutes between two runs; a clock set by NTP is off by milliseconds.
+CLOCK_WARNING_S = 30.0
 
 Verdict = Literal["ok", "warning", "error"]
 
@@ -51,7 +54,7 @@ def examine() -> list[Finding]:
         return [*findings, Finding("settings", "error", str(error), "mend .env or the environment")]
     findings.append(Finding("settings", "ok", f"home is {settings.home}"))
     checks: list[Callable[[Settings], Finding]] = [
-        _disk, _memory, _database, _feeds, _alerts, _model, _mail, _slack, _airflow,
+        _disk, _memory, _database, _clock, _feeds, _alerts, _model, _mail, _slack, _airflow,
     ]  # fmt: skip
     return findings + [_safely(check, settings) for check in checks]
 
@@ -106,6 +109,20 @@ def _database(settings: Settings) -> Finding:
     kind = "embedded" if settings.database_url is None else "UNDERTOW_DATABASE_URL"
     revision = migrate.check(server.database_url(settings))
     return Finding("database", "ok", f"{kind}, schema {revision}")
+
+
+def _clock(settings: Settings) -> Finding:
+    from pipeline import run
+    from pipeline.store.engine import clock_of
+
+    with run.open_line(settings) as line:
+        theirs = clock_of(line.engine)
+        ahead_s = (run.now() - theirs).total_seconds()
+    found = f"{abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} the database's"
+    if abs(ahead_s) <= CLOCK_WARNING_S:
+        return Finding("clock", "ok", found)
+    advice = "set both machines by NTP: where a scorer's clock is ahead, each alert comes that much later"
+    return Finding("clock", "warning", found, advice)
 
 
 def _feeds(settings: Settings) -> Finding:

@@ -21,6 +21,7 @@ __all__ = [
     "DataError",
     "Engine",
     "Row",
+    "clock_of",
     "create_engine",
     "database_errors",
     "hashes",
@@ -87,6 +88,13 @@ def database_errors(engine: Engine) -> Iterator[None]:
         raise DatabaseUnavailable(
             f"the database at {where} cannot be used: {detail}", "start it, or check UNDERTOW_DATABASE_URL"
         ) from error
+
+
+def clock_of(engine: Engine) -> datetime:
+    """The time by the database's own clock."""
+    with engine.connect() as connection:
+        found: datetime = connection.execute(sa.text("select clock_timestamp()")).scalar_one()
+    return found
 
 
 def is_outage(error: BaseException) -> bool:

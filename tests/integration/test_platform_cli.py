@@ -19,9 +19,14 @@ from typing import Any
 
 import psycopg2
 import pytest
+from learning import make_line
+from sqlalchemy import Engine
 
+from pipeline import run
 from pipeline.cli import main, platform
+from pipeline.platform import doctor
 from pipeline.store import migrate
+from pipeline.store.engine import clock_of
 from pipeline.store.server import DATABASE, Server
 
 Undertow = Callable[..., Any]
@@ -224,8 +229,30 @@ def test_a_backup_that_fails_leaves_no_half_a_dump_and_old_ones_go(undertow: Und
 def test_the_doctor_says_how_to_mend(undertow: Undertow, home: str) -> None:
     findings = {f["what"]: f for f in json.loads(undertow("doctor", "--json", HOME=home).stdout)}
     assert findings["database"]["verdict"] == "ok"
+    assert findings["clock"]["verdict"] == "ok"
     assert findings["mail"]["advice"]
     assert all(finding["advice"] for finding in findings.values() if finding["verdict"] != "ok")
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "verdict", "found"),
+    [(20, "ok", "ahead of"), (3600, "warning", "ahead of"), (-3600, "warning", "behind")],
+)
+def test_the_doctor_compares_the_clock_with_the_databases(
+    engine: Engine,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead_s: int,
+    verdict: str,
+    found: str,
+) -> None:
+    line = make_line(engine, database_url, tmp_path)
+    monkeypatch.setattr(run, "now", lambda: clock_of(engine) + timedelta(seconds=ahead_s))
+    finding = doctor._clock(line.settings)
+    assert finding.verdict == verdict
+    assert f" s {found} the database's" in finding.found
+    assert ("NTP" in finding.advice) == (verdict == "warning")
 
 
 def test_the_doctor_finds_what_is_broken(undertow: Undertow, home: str, tmp_path: Path) -> None:
