@@ -153,9 +153,11 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
         if decide(read_evidence(measured)).promote:
             measured["evidence"]["replay"] = rehearse(line, champion, challenger, as_of or now())
         _write_json(files.evidence, measured)
+    figures = summarise(json.loads(files.evidence.read_text()))
+    if not (row.over or row.metrics):  # a kill may have come between the file and its row
         with line.engine.begin() as connection:
-            retrainings.update_retraining(connection, run_key, metrics=summarise(measured))
-    return summarise(json.loads(files.evidence.read_text()))
+            retrainings.update_retraining(connection, run_key, metrics=figures)
+    return figures
 
 
 def gate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str, Any]:

@@ -279,6 +279,27 @@ def test_a_failure_at_any_step_leaves_the_champion_and_the_next_try_finishes(lin
 
 
 def test_approval_waits_for_a_person(line):
+def test_figures_that_a_kill_kept_from_the_row_are_stored_by_the_next_try(line, monkeypatch):
+    """The evidence is a file, its figures are on the row: a kill between the two is not for ever."""
+    give_labels(line)
+    store = retrainings.update_retraining
+
+    def broken(connection, run_key, **changes):
+        if "metrics" in changes:
+            raise RuntimeError("the database went away")
+        store(connection, run_key, **changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retrainings, "update_retraining", broken)
+        with pytest.raises(RuntimeError):
+            retrain.retrain(line, "r1", as_of=NOW)
+    assert retrain.run_files(line, "r1").evidence.is_file()
+    assert row_of(line).metrics == {}
+    again = retrain.retrain(line, as_of=NOW)
+    assert (again["run_key"], again["state"]) == ("r1", "promoted")
+    assert row_of(line).metrics["articles"] == 72
+
+
     line = dataclasses.replace(line, settings=line.settings.model_copy(update={"retrain_approval": True}))
     give_labels(line)
     before = champion_of(line)
