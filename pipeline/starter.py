@@ -36,8 +36,6 @@ def _follow(
     as_of: datetime,
 ) -> None:
     reason = "the starter that ships with this version of Undertow"
-    # a clock that runs behind, or a replay: the newest switch is the one in force, so this one must not lie before it
-    as_of = max(as_of, models.alias_history(connection)[0].set_at)
     queued = run.switch_champion(line, connection, stored, by="undertow", reason=reason, as_of=as_of)
     for row in retrainings.list_retrainings(connection):
         # it could neither go on nor compare without the files of its champion, and would be taken up for ever

@@ -139,6 +139,21 @@ def test_a_clock_that_runs_behind_crowns_the_starter_once(line, old):
     assert count(line.engine, "model_alias_events") == 2
 
 
+def test_a_switch_by_a_clock_that_runs_behind_or_stands_is_in_force(line, tmp_path):
+    run.ensure_champion(line, as_of=LATER)
+    promotion.add(line, copy_of_the_starter(tmp_path / "candidate", "v7"), as_of=NOW)
+    promotion.promote(line, "v7", by="anna", reason="try it", as_of=LATER - timedelta(minutes=2))
+    assert champion_of(line) == "v7"
+    said = promotion.rollback(line, by="anna", reason="bad", as_of=LATER)
+    assert said["champion"] == champion_of(line) == SHIPPED
+    with line.engine.connect() as connection:
+        events = models.alias_history(connection)
+    assert [event.version for event in events] == [SHIPPED, "v7", SHIPPED]
+    assert len({event.set_at for event in events}) == 3, (
+        "no two at one moment: which is in force would be open"
+    )
+
+
 def test_a_kill_in_the_switch_leaves_the_old_state_and_many_at_once_switch_once(line, old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(scores, "enqueue_rescore", lambda *_: (_ for _ in ()).throw(MemoryError()))
