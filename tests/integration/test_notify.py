@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from detect_world import BAD
+from detect_world import NOW as NEWS_NOW
+from detect_world import World as NewsWorld
 from notify_sinks import MailSink, SlackSink, free_port
 from notify_world import START, World, later, make_world, payload
 from sqlalchemy.engine import Engine
 
+from pipeline.detect.step import build_windows
 from pipeline.notify import step
 from pipeline.notify.apprise import AppriseSender
 from pipeline.notify.message import Message
 from pipeline.notify.sending import Occasion
-from pipeline.store import desk_alerts, notifications
+from pipeline.store import desk_alerts, models, notifications, scores
+from pipeline.types import StoryScore
 
 MAIL_AND_SLACK = """
 [receivers.mail]
@@ -616,6 +621,33 @@ def test_a_digest_counts_alerts_that_it_has_no_room_for(engine: Engine, tmp_path
         figures = notifications.digest_figures(connection, START, later(hours=1))
     assert len(figures["alerts"]) == 50
     assert {(row["all_alerts"], row["all_critical"]) for row in figures["alerts"]} == {(53, 51)}
+
+
+def test_a_digest_counts_what_the_champion_before_has_read(engine: Engine) -> None:
+    """Live counts stand under the model that was champion when they came, and a story is live once."""
+    world = NewsWorld(engine)
+    end = NEWS_NOW.replace(minute=0)
+    start, switch = end - timedelta(days=1), end - timedelta(hours=1)
+    read = [
+        (world.story(at, "Acme", BAD, scored_at=at), at)
+        for at in (end - timedelta(days=2, minutes=-15 * n) for n in range(1, 180, 4))
+    ]
+    build_windows(engine, as_of=switch)
+    with engine.begin() as connection:
+        new = models.register_model(connection, version="v2", path="nowhere", manifest={}, as_of=switch).id
+        models.point_alias(connection, "v2", by="test", reason="better", as_of=switch)
+        for story, _ in read:  # it reads the history, which was counted live under the one before
+            said = StoryScore(story, BAD, {world.company["Acme"]: BAD}, {"markets": 0.9})
+            scores.write_scores(connection, new, [said], {story: b"x" * 16}, switch)
+    for minute in range(6):
+        world.story(end - timedelta(minutes=30 + minute), "Acme", BAD, model=new, scored_at=end)
+    build_windows(engine, as_of=end)
+    with engine.connect() as connection:
+        found = notifications.digest_figures(connection, start, end)["series"]
+    [acme] = [row for row in found if row["title"] == "Acme"]
+    before = sum(at < start for _, at in read)
+    assert (acme["negative_before"], acme["stories_before"]) == (before, before)
+    assert (acme["negative"], acme["stories"]) == (len(read) - before + 6,) * 2
 
 
 def test_a_silence_says_that_it_ended_and_what_it_held_back(world: World, mail: MailSink) -> None:

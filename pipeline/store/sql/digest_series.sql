@@ -1,16 +1,12 @@
 -- Share of negative stories in [start, end) against [before, start), where at least five stories are negative.
-with champion as (
-  select model_version_id from model_alias_events
-  where alias = 'champion' and set_at < :end order by set_at desc, id desc limit 1
-),
-counted as (
+-- Over all models: live counts stand under the one that was champion when they came, and a story is live once.
+with counted as (
   select w.series_id,
          coalesce(sum(w.negative) filter (where w.window_start >= :start), 0) as negative,
          coalesce(sum(w.negative + w.other) filter (where w.window_start >= :start), 0) as stories,
          coalesce(sum(w.negative) filter (where w.window_start < :start), 0) as negative_before,
          coalesce(sum(w.negative + w.other) filter (where w.window_start < :start), 0) as stories_before
   from windows w
-  join champion using (model_version_id)
   where w.window_start >= :before and w.window_start < :end
   group by w.series_id
 )
