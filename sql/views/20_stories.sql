@@ -11,8 +11,10 @@ select story.id as story_id, story.title, story.text, article.source, article.ur
        (select array_agg(topic.topic order by topic.probability desc) from score_topics as topic
         where topic.story_id = story.id and topic.model_version_id = score.model_version_id) as topics,
        (select version.version from model_versions as version where version.id = score.model_version_id) as model_version,
-       (select unscored.reason from unscored_stories as unscored where unscored.story_id = story.id
-        order by unscored.decided_at desc limit 1) as unscored_reason,
+       case when score.story_id is null then
+         (select unscored.reason from unscored_stories as unscored where unscored.story_id = story.id
+          order by unscored.decided_at desc limit 1)
+       end as unscored_reason,
        story.search
 from stories as story
 left join articles as article on article.id = story.first_article_id

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from pipeline.store import desk_stories
+
 ROOT = Path(__file__).resolve().parents[2]
 QUERIES = sorted((ROOT / "sql" / "queries").glob("*.sql"))
 NOW = datetime.now(UTC)
@@ -127,6 +129,27 @@ def test_daily_counts_add_up_to_scored_stories(reader: sa.Connection) -> None:
     assert counted == one(reader, "select count(*) from scored_stories where sentiment is not null")
     hourly = one(reader, "select sum(negative) from sentiment_hourly where kind = 'company'")
     assert hourly == one(reader, "select sum(negative) from sentiment_15min where kind = 'company'")
+
+
+def test_only_a_story_without_a_verdict_says_why_it_has_none(market: Engine) -> None:
+    """A version beside the champion may leave alone what the champion has read."""
+    scored, unscored = "sentiment is not null", "sentiment is null and unscored_reason = 'language'"
+    with market.connect() as connection:
+        connection.execute(
+            sa.text(
+                "insert into unscored_stories select distinct on (story_id) story_id, model_version_id, 'language', '', now()"
+                " from scores where story_id % 50 = 0 on conflict do nothing"
+            )
+        )
+        connection.execute(sa.text("delete from scores where story_id % 100 = 0"))
+        reasons = "select count(*), count(unscored_reason) from analytics.scored_stories where story_id % 50 = 0 and "
+        assert connection.execute(sa.text(reasons + scored)).one() == (50, 0)
+        assert connection.execute(sa.text(reasons + unscored)).one() == (50, 50)
+        for story, reason in ((50, None), (100, "language")):
+            found = desk_stories.story(connection, story)
+            assert found is not None
+            assert found["unscored_reason"] == reason
+        connection.rollback()
 
 
 def test_roll_up_by_insert_equals_rebuild(market: Engine) -> None:
