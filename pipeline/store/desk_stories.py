@@ -49,7 +49,7 @@ def stories(
         "words": wanted.words or None,
         "after_at": after_at,
         "after_id": after_id,
-        "champion_id": champion_id(connection),
+        "champions": _champions(connection, wanted.as_of),
         "limit": limit + 1,
     }
     statement = _page_statement(wanted)
@@ -62,6 +62,18 @@ def stories(
     more = len(rows) > limit
     rows = rows[:limit]
     return rows, write_cursor(rows[-1]["available_at"], rows[-1]["id"]) if more else None
+
+
+def _champions(connection: Connection, as_of: datetime | None) -> list[int]:
+    """Keys of the versions whose verdicts are shown, the first one that has read a story: the present champion, or, in a
+    look into the past, all that had been champion by then, the newest first."""
+    if as_of is None:
+        return [champion_id(connection)]
+    query = (
+        "select model_version_id from champion_periods where set_at <= :as_of"
+        " group by model_version_id order by max(set_at) desc"
+    )
+    return list(connection.execute(sa.text(query), {"as_of": as_of}).scalars())
 
 
 def worst(connection: Connection, since: datetime, until: datetime, limit: int) -> list[Row]:

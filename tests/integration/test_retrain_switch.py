@@ -12,7 +12,7 @@ from newsroom import add_feed, add_model
 
 from pipeline.detect.rules import load_rules
 from pipeline.detect.step import build_baselines, build_windows, detect
-from pipeline.store import models
+from pipeline.store import desk_stories, models
 
 SWITCH = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FIRST = SWITCH - timedelta(days=28)
@@ -98,6 +98,36 @@ def test_no_alert_fires_because_of_a_rehearsed_switch(engine, switched):
 def test_without_the_rehearsal_the_step_would_have_fired(engine, switched):
     switched(rehearsed=False)
     assert fired(engine) > 0
+
+
+def test_the_desk_shows_of_the_past_what_the_champion_of_then_said(engine):
+    """Neither a challenger's rehearsal, nor the version before reading on, nor the champion of today speaks there."""
+    feed = add_feed(engine, origin="import")
+    ids = {name: add_model(engine, name, at=FIRST, champion=False) for name in ("a", "b", "refused", "next")}
+    run_sql(engine, STORIES, feed=feed, start=FIRST, count=8)
+    story_hours = FIRST + timedelta(hours=2)
+    moments = {"a": FIRST, "b": FIRST + timedelta(hours=5), "next": FIRST + timedelta(days=9)}
+    for version, at in moments.items():
+        with engine.begin() as connection:
+            models.point_alias(connection, version, by="test", reason="", as_of=at)
+    said = {"a": (1, 3), "refused": (0, 4), "b": (0, 6), "next": (0, 240)}
+    for version, (share, hours) in said.items():
+        read_by(engine, ids[version], share, FIRST, story_hours, FIRST + timedelta(hours=hours))
+    run_sql(engine, "delete from scores where model_version_id = :b and story_id % 2 = 0", b=ids["b"])
+    run_sql(
+        engine,
+        "insert into series (kind, key, title, created_at) values ('all', 'all', 'All', :at)",
+        at=FIRST,
+    )
+    known = "select coalesce(sum(negative), 0), coalesce(sum(neutral), 0) from analytics.sentiment_asof(:t)"
+    for hours, expected in ((2.5, (0, 0)), (3.5, (8, 0)), (4.5, (8, 0)), (5.5, (8, 0)), (6.5, (4, 4))):
+        moment = FIRST + timedelta(hours=hours)
+        with engine.connect() as connection:
+            wanted = desk_stories.StoryFilter(as_of=moment)
+            shown = [row["sentiment"] for row in desk_stories.stories(connection, wanted, limit=20)[0]]
+            assert tuple(connection.execute(sa.text(known), {"t": moment}).one()) == expected
+        assert len(shown) == 8
+        assert (shown.count("negative"), shown.count("neutral")) == expected, f"{hours} h after the first"
 
 
 MOMENTS = st.integers(0, 60 * 24).map(lambda minutes: FIRST + timedelta(minutes=minutes))

@@ -1,4 +1,5 @@
--- Stories, newest first, one page after a cursor; every filter is optional. With as_of: only what was seen and scored by then.
+-- Stories, newest first, one page after a cursor; every filter is optional. With as_of: only what was seen by then, and the
+-- verdict that counted then, as in analytics.sentiment_asof: of those written by then, that of the newest champion of then.
 -- What it reads from is put in by the caller: desk_stories_of_all, _company or _topic, the index that the page is read along.
 select story.id, story.title, story.available_at, story.first_seen_at, story.copies, story.sources, story.backfilled,
        article.source, article.url, article.corrected,
@@ -14,8 +15,10 @@ join stories as story on story.id = chosen.story_id
 left join articles as article on article.id = story.first_article_id
 left join lateral (
   select score.* from scores as score
-  where score.story_id = story.id and (cast(:as_of as timestamptz) is null or score.scored_at <= :as_of)
-  order by score.model_version_id = :champion_id desc, score.scored_at desc
+  where score.story_id = story.id
+    and (cast(:as_of as timestamptz) is null
+         or (score.scored_at <= :as_of and score.model_version_id = any(cast(:champions as integer[]))))
+  order by array_position(cast(:champions as integer[]), score.model_version_id), score.scored_at desc
   limit 1
 ) as verdict on true
 where (cast(:as_of as timestamptz) is null or (story.first_seen_at <= :as_of and story.available_at <= :as_of))
