@@ -23,7 +23,7 @@ from pipeline.label.runkey import folder_name, is_plain
 from pipeline.rehearse import overlap as overlap
 from pipeline.rehearse import rehearse
 from pipeline.run import Line, ensure_champion, now
-from pipeline.store import models, notifications, retrainings
+from pipeline.store import models, notifications, retrainings, scores
 from pipeline.store.engine import Connection
 from pipeline.store.retrainings import Retraining
 
@@ -171,12 +171,12 @@ def gate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str
     if not row.over:
         champion, challenger = model_of(line, row.champion_id), model_of(line, row.challenger_id)
         files.report.write_text(render_report(row, champion.version, challenger.version, measured, verdict))
-        _settle(line, row, challenger.version, verdict, files, as_of or now())
+        _settle(line, row, challenger, verdict, as_of or now())
     return verdict.as_dict()
 
 
 def _settle(
-    line: Line, row: Retraining, challenger: str, verdict: Verdict, files: RunFiles, as_of: datetime
+    line: Line, row: Retraining, challenger: models.StoredModel, verdict: Verdict, as_of: datetime
 ) -> None:
     state = (
         "refused"
@@ -192,12 +192,13 @@ def _settle(
             state=state,
             finished_at=None if verdict.promote else as_of,
             reasons=[reason.sentence for reason in verdict.reasons],
-            report_path=str(files.report),
+            report_path=str(run_files(line, row.run_key).report),
         )
         if not verdict.promote:
-            models.set_state(connection, challenger, "rejected")
+            models.set_state(connection, challenger.version, "rejected")
+            scores.dequeue_rescore(connection, challenger.id)
             lines = [
-                f"Candidate {challenger} was refused; the champion stays.",
+                f"Candidate {challenger.version} was refused; the champion stays.",
                 *verdict.as_dict()["reasons"],
             ]
             _tell(line, connection, "Retraining: the champion stays", lines, f"retrain:{row.run_key}", as_of)
@@ -232,6 +233,7 @@ def promote(
             _switch(line, connection, row, challenger, champion.version, by, as_of)
             return {"champion": challenger.version, "before": champion.version}
         # Committed before the error: a run left as it was would be taken up again by every `undertow retrain`.
+        scores.dequeue_rescore(connection, challenger.id)
         retrainings.end_overtaken(connection, run_key, _overtaken(run_key).message, as_of)
     raise _overtaken(run_key)
 

@@ -238,8 +238,12 @@ def switch_champion(
 ) -> int:
     """Makes a version champion and queues the history for it, both with the caller's transaction, which has the alias locked.
 
-    Returns how many stories were queued.
+    What history still waits for the champion before is taken off; back again, it is queued again. Returns how many
+    stories were queued.
     """
+    before = models.champion(connection)
+    if before is not None and before.id != stored.id:
+        scores.dequeue_rescore(connection, before.id)
     events = models.alias_history(connection)
     # A clock that runs behind, a replay, or two who wait for the lock: the newest switch is the one in force, and this
     # one has to be it.

@@ -7,7 +7,7 @@ from datetime import datetime
 from model.registry import STARTER, verify
 from pipeline import run
 from pipeline.run import Line
-from pipeline.store import models, notifications, retrainings
+from pipeline.store import models, notifications, retrainings, scores
 from pipeline.store.engine import Connection
 
 
@@ -40,6 +40,8 @@ def _follow(
     for row in retrainings.list_retrainings(connection):
         # it could neither go on nor compare without the files of its champion, and would be taken up for ever
         if row.champion_id == before.id and row.state in ("running", "failed"):
+            if row.challenger_id is not None:
+                scores.dequeue_rescore(connection, row.challenger_id)
             over = f"the champion left with an upgrade while run {row.run_key} was under way"
             retrainings.end_overtaken(connection, row.run_key, over, as_of)
     lines = [

@@ -269,6 +269,11 @@ def enqueue_rescore(connection: Connection, model_version_id: int, since: dateti
     ).rowcount
 
 
+def dequeue_rescore(connection: Connection, model_version_id: int) -> None:
+    """Takes off what waits for a version, as nothing will come of it; a batch that is under way is still read."""
+    connection.execute(sql("scores_dequeue"), {"model_version_id": model_version_id})
+
+
 def any_waiting(connection: Connection, rescore_model_id: int | None) -> bool:
     """True while there is work for a scorer; costs the same for ten stories and ten million."""
     found = connection.execute(sql("scores_any_waiting"), {"queue_model_id": rescore_model_id}).scalar_one()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from learning import (
     champion_of,
     crown,
@@ -16,9 +17,10 @@ from learning import (
     one,
     row_of,
 )
-from newsroom import NOW, add_articles, add_feed
+from newsroom import NOW, add_articles, add_feed, add_model
 
 from pipeline import retrain, run
+from pipeline.store import models, scores
 
 READ = """
 select count(*) from scores join stories on stories.id = story_id
@@ -96,3 +98,51 @@ def test_the_version_before_reads_on_for_a_week(line):
         retrain.overlap(line, as_of=later)
         read = [read_by(line, side, later - DAY, later) for side in sides]
         assert read == ([2, 2] if days == 1 else [0, 2])
+
+
+@pytest.fixture
+def switched(engine, database_url, tmp_path):
+    """A line whose champion was switched from `a` to `b` and, before that had read its history, to `c`."""
+    line = make_line(engine, database_url, tmp_path / "home")
+    add_model(engine, "a")
+    for version in ("b", "c"):
+        add_model(engine, version, champion=False)
+    add_articles(engine, add_feed(engine, "archive"), [f"Story {n}" for n in range(20)])
+    for version, hours in (("b", 2), ("c", 1)):
+        switch(line, version, NOW - timedelta(hours=hours))
+    return line
+
+
+def switch(line, version: str, at) -> int:
+    with line.engine.begin() as connection:
+        models.lock_alias(connection)
+        stored = models.find_model(connection, version)
+        return run.switch_champion(line, connection, stored, by="anna", reason="a try", as_of=at)
+
+
+def waiting(line) -> dict[str, int]:
+    with line.engine.connect() as connection:
+        found = connection.execute(sa.text("select model_version, stories from analytics.waiting_stories"))
+        return dict(map(tuple, found))
+
+
+def test_a_switch_takes_the_history_off_the_queue_of_the_champion_before(switched, engine, monkeypatch):
+    assert waiting(switched) == {"champion": 20, "c": 20}
+    add_articles(engine, add_feed(engine, "later"), ["One", "Two", "Three"], at=NOW - timedelta(minutes=30))
+    asked = []
+    monkeypatch.setattr(run, "score", lambda line, most, **of: asked.append((most, of["rescore"])) or {})
+    retrain.overlap(switched, as_of=NOW)
+    assert asked == [(3, "b")], "the version before goes on with what came since"
+    assert switch(switched, "b", NOW) == 20, "back again, it is queued again"
+    assert waiting(switched) == {"champion": 23, "b": 23}
+
+
+def test_a_switch_does_not_wait_for_a_batch_of_the_champion_before(switched, engine):
+    """Its worker takes off by itself what it holds."""
+    c = one(switched, "select id from model_versions where version = 'c'")
+    with engine.begin() as worker:
+        held = scores.claim(worker, queue_model_id=c, limit=4, order="newest")
+        switch(switched, "b", NOW)
+        assert waiting(switched) == {"champion": 20, "b": 20, "c": 4}
+        scores.finish(worker, held, 0, model_version_id=c, scored=[], apart=[], as_of=NOW)
+    assert waiting(switched) == {"champion": 20, "b": 20}

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from learning import champion_of, crown, give_labels, make_champion, make_line, make_small, one, row_of
 from newsroom import NOW, add_articles, add_feed
 
-from pipeline import promotion, retrain, run
+from pipeline import promotion, rehearse, retrain, run
 from pipeline.errors import UsageError
+from pipeline.label.gate import decide
 from pipeline.store import desk_models, labels, models, retrainings
 
 
@@ -278,7 +279,6 @@ def test_a_failure_at_any_step_leaves_the_champion_and_the_next_try_finishes(lin
     assert one(line, "select count(*) from retrainings") == 1
 
 
-def test_approval_waits_for_a_person(line):
 def test_figures_that_a_kill_kept_from_the_row_are_stored_by_the_next_try(line, monkeypatch):
     """The evidence is a file, its figures are on the row: a kill between the two is not for ever."""
     give_labels(line)
@@ -300,6 +300,7 @@ def test_figures_that_a_kill_kept_from_the_row_are_stored_by_the_next_try(line, 
     assert row_of(line).metrics["articles"] == 72
 
 
+def test_approval_waits_for_a_person(line):
     line = dataclasses.replace(line, settings=line.settings.model_copy(update={"retrain_approval": True}))
     give_labels(line)
     before = champion_of(line)
@@ -370,3 +371,31 @@ def test_a_challenger_that_was_promoted_by_hand_has_what_its_run_wanted(line):
     assert retrain.retrain(line, as_of=NOW)["promote"] == {"champion": version, "already": True}
     assert row_of(line).state == "promoted"
     assert one(line, "select count(*) from model_alias_events") == 2
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_nothing_waits_for_a_challenger_that_will_not_be_champion(line, champion, monkeypatch, overtaken):
+    """With more history than a rehearsal reads, the rest is still queued when the run ends."""
+    monkeypatch.setattr(rehearse, "REHEARSED_MOST", 100)
+    give_labels(line)
+    for step in (retrain.prepare, retrain.train, retrain.evaluate):
+        step(line, "r1", as_of=NOW)
+    queued = "select count(*) from score_queue where model_version_id = :id"
+    challenger = row_of(line).challenger_id
+    assert one(line, queued, id=challenger) == 140
+    if overtaken:
+        with line.engine.begin() as connection:
+            models.register_model(connection, version="by-hand", path=str(champion), manifest={}, as_of=NOW)
+            models.point_alias(connection, "by-hand", by="anna", reason="by hand", as_of=NOW)
+        with pytest.raises(UsageError, match="the champion changed"):
+            retrain.promote(line, "r1", as_of=NOW)
+    else:
+        monkeypatch.setattr(
+            retrain, "decide", lambda evidence: dataclasses.replace(decide(evidence), promote=False)
+        )
+        retrain.gate(line, "r1", as_of=NOW)
+    assert row_of(line).state == "refused"
+    assert one(line, queued, id=challenger) == 0
+    assert one(line, "select count(*) from score_queue where model_version_id is null") == 240, (
+        "live news waits on"
+    )
