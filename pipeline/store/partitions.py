@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import datetime
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
+from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
+
+from pipeline.errors import DatabaseError
 
 # Tables partitioned by month.
 PARTITIONED = ("feed_fetches", "evaluations")
 # Months made ahead: two survive a month of failed nightly runs.
 MONTHS_AHEAD = 2
+# A new partition wants the default one for itself for a moment. A dump and a long question hold it for as long as they
+# run, and whoever comes after us waits behind us: each try is short, and after a few of them tomorrow will do.
+LOCK_TIMEOUT_MS = 2_000
+LOCK_ATTEMPTS = 5
+LOCK_PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def month_starts(as_of: datetime, ahead: int = MONTHS_AHEAD) -> list[tuple[str, str, str]]:
@@ -26,13 +38,36 @@ def month_starts(as_of: datetime, ahead: int = MONTHS_AHEAD) -> list[tuple[str, 
 
 
 def ensure_partitions(engine: Engine, *, as_of: datetime) -> int:
-    """Makes the partitions that are missing; returns how many. Rows already in the default partition move along."""
-    made = 0
-    with engine.begin() as connection:
-        for table in PARTITIONED:
-            for suffix, start, end in month_starts(as_of):
-                made += _make(connection, table, f"{table}_{suffix}", start, end)
-    return made
+    """Makes the partitions that are missing; returns how many. Rows already in the default partition move along.
+
+    A month ahead whose table is in use is left to the next night. Raises DatabaseError once such a month has begun.
+    """
+    months = month_starts(as_of)
+    made = {
+        f"{table}_{suffix}": _make_patiently(engine, table, f"{table}_{suffix}", start, end)
+        for table in PARTITIONED
+        for suffix, start, end in months
+    }
+    overdue = [name for name, count in made.items() if count is None and name.endswith(months[0][0])]
+    if overdue:
+        raise DatabaseError(
+            f"a dump or a long query keeps the partitions {', '.join(overdue)} from being made",
+            "run the task `tidy` of the DAG `maintenance` again when it has ended; until then a default partition takes the rows",
+        )
+    return sum(count or 0 for count in made.values())
+
+
+def _make_patiently(engine: Engine, table: str, name: str, start: str, end: str) -> int | None:
+    """How many were made; None where the table stayed in use."""
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(f"set local lock_timeout = {LOCK_TIMEOUT_MS}"))
+                return _make(connection, table, name, start, end)
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            time.sleep(LOCK_PAUSE_S)
+    log.warning("%s is in use: its partition %s is made another night", table, name)
+    return None
 
 
 def _make(connection: Connection, table: str, name: str, start: str, end: str) -> int:
