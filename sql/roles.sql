@@ -37,4 +37,19 @@ begin
   alter default privileges in schema analytics grant execute on functions to undertow_reader;
 end $$;
 
+do $$
+declare
+  makers text;
+begin
+  -- Databases made before PostgreSQL 15 let everybody create in `public`: an analyst's operator there could be taken for a
+  -- built-in one by whoever else asks. Those whose tables these are may go on creating.
+  if has_schema_privilege('undertow_reader', 'public', 'create') then
+    select string_agg(distinct quote_ident(tableowner), ', ') into makers from pg_tables where schemaname = 'public';
+    execute format('grant create on schema public to %s', coalesce(makers, quote_ident(current_user)));
+    revoke create on schema public from public, undertow_reader;
+  end if;
+exception when insufficient_privilege then
+  raise warning 'everybody may create in schema public; ask its owner to revoke that';
+end $$;
+
 comment on role undertow_reader is 'Analysts: reads schema analytics, 30 s a statement, writes nothing.';

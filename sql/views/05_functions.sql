@@ -1,11 +1,13 @@
 -- What was known at a past moment. A score counts from scored_at on, a story from first_seen_at on, a champion from
 -- the moment it was set: rows added later cannot change an answer about the past.
 --
--- They run as their owner, so pg_temp stands last on their search paths: where it is not named, PostgreSQL looks there
--- first, and a caller's temporary view of the same name would run the caller's code as the owner.
+-- They run as their owner, so nothing that a caller can make may stand on their search paths. pg_temp stands last: where it
+-- is not named, PostgreSQL looks there first, and a caller's temporary view would run the caller's code as the owner.
+-- `public` is left out, and every table named with it: where everybody may create there, as in databases made before
+-- PostgreSQL 15, a caller's operator that fits the types better than the built-in one would do the same.
 
 create function analytics.champion_at(moment timestamptz) returns text
-language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select version.version
   from public.model_alias_events as event
   join public.model_versions as version on version.id = event.model_version_id
@@ -21,7 +23,7 @@ create function analytics.sentiment_asof(
   start_at timestamptz, stories bigint, negative bigint, neutral bigint, positive bigint,
   negative_share double precision, sentiment_index double precision, mean_score double precision
 )
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
+language sql stable security definer set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan  -- the plan for an hour is not the plan for a year
 as $$
   with known as materialized (
