@@ -182,8 +182,9 @@ def _story_id(placement: Placement, n: int, story_ids: Sequence[int]) -> int:
 
 def _restore_keys(connection: Connection, memory: GroupingMemory, own: Sequence[int]) -> None:
     """Make the keys of the last stories anew where there are none, lost in a crash or made in another way; `own` get theirs when placed."""
-    memory.has_keys = True
     if stories.any_keys(connection):
+        # by transactions that are done; what this one makes it may yet take back, and the next must look again
+        memory.has_keys = True
         return
     after = 0
     while found := stories.keyless(connection, after, WINDOW, BATCH, own):

@@ -63,7 +63,8 @@ def import_articles(
             staging.create(connection)
             _stage(connection, read_archive(path, as_of, path.stem, default_tz), as_of, path.stem, tallies)
             staging.sort(connection)
-        grouped = _store(engine, connection, tallies, progress)
+        with stories.keep_keys(connection):
+            grouped = _store(engine, connection, tallies, progress)
         with connection.begin():
             staging.drop(connection)
     with engine.begin() as connection:
@@ -129,8 +130,8 @@ def _store(
             tallies[feed_id].update(counts)
         _group(engine, memory, grouped, chunk.oldest_at)
         if done % FORGET_CHUNKS == 0:
-            with engine.begin() as other:  # no later row of the archive meets older ones any more
-                stories.forget_keys(other, chunk.oldest_at - WINDOW - timedelta(hours=1))
+            with connection.begin():  # no later row of the archive meets older ones any more
+                stories.forget_keys(connection, chunk.oldest_at - WINDOW - timedelta(hours=1))
         last = chunk.last
         progress(chunk.rows)
     return grouped

@@ -51,7 +51,10 @@ def feed_health(engine: Engine, *, settings: Settings, as_of: datetime) -> dict[
 
 
 def prune(engine: Engine, *, as_of: datetime) -> dict[str, int]:
-    """Drop copy keys older than 72 h, polls older than 30 days, rejects older than 90, rests of hosts that are over."""
+    """Drop copy keys older than 72 h, polls older than 30 days, rejects older than 90, rests of hosts that are over.
+
+    Keys stay while an archive is imported: its own are as old as its articles.
+    """
     with engine.begin() as connection:
         return {
             "keys": stories.forget_keys(connection, as_of - WINDOW - timedelta(hours=1)),

@@ -19,6 +19,8 @@ from pipeline.store.engine import hashes, numbers, sql, texts, times
 
 # Two runs that group at once would each begin a story with their copy of it; grouping is short, so they take turns.
 GROUPING_LOCK = 0x5708155
+# Held by those who need copy keys of any age.
+KEYS_LOCK = 0x5708156
 # Rows read per band: a template used by thousands of articles must not cost more than this.
 BAND_LIMIT = 8
 ROADS = ("url", "title", "near_copy")
@@ -218,8 +220,28 @@ def texts_of_companies(connection: Connection, company_ids: Sequence[int], since
     )
 
 
+@contextmanager
+def keep_keys(connection: Connection) -> Iterator[None]:
+    """No other session forgets copy keys while this lasts: those of an archive are as old as its articles.
+
+    The lock belongs to the session, which may commit meanwhile; it ends with it when something fails.
+    """
+    connection.execute(sa.text("select pg_advisory_lock_shared(:key)"), {"key": KEYS_LOCK})
+    connection.commit()
+    try:
+        yield
+    except BaseException:
+        connection.invalidate()
+        raise
+    connection.execute(sa.text("select pg_advisory_unlock_shared(:key)"), {"key": KEYS_LOCK})
+    connection.commit()
+
+
 def forget_keys(connection: Connection, before: datetime) -> int:
-    """Drop copy keys that no article can meet any more."""
+    """Drop copy keys that no article can meet any more; none while another session keeps them."""
+    alone = connection.execute(sa.text("select pg_try_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
+    if not alone.scalar_one():
+        return 0
     return connection.execute(
         sa.text("delete from story_keys where seen_at < :before"), {"before": before}
     ).rowcount
