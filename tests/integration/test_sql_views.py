@@ -88,6 +88,17 @@ def test_every_table_view_and_column_has_a_comment(market: Engine) -> None:
         assert functions.scalars().all() == []
 
 
+def test_who_refers_to_a_story_is_found_by_an_index(market: Engine) -> None:
+    """Copies give their stories back while others wait, and each reference is looked for then."""
+    query = """
+        select conrelid::regclass::text from pg_constraint as reference
+        where contype = 'f' and confrelid = 'stories'::regclass and conparentid = 0 and not exists (
+          select from pg_index where indrelid = conrelid and indkey[0] = conkey[1])
+    """
+    with market.connect() as connection:
+        assert connection.execute(sa.text(query)).scalars().all() == []
+
+
 @pytest.mark.parametrize(
     "statement",
     [
