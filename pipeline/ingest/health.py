@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# A feed without news for this many of its usual gaps has moved, broke, or stands behind a wall.
+# A feed without news for this many of its usual gaps has moved, broke, or stands behind a wall. Both numbers stand in
+# analytics.feed_health and the desk's list, too; a test holds the three together.
 SILENT_GAPS = 5
 # Gaps shorter than this do not make a feed silent over a night or a weekend.
 SILENT_AT_LEAST = timedelta(hours=72)

@@ -6,7 +6,9 @@ select feed.id as feed_id, feed.name, feed.title, feed.url, feed.enabled, feed.p
        state.error_class, state.error_message, coalesce(state.error_count, 0) as error_count,
        state.median_gap_s / 60 as usual_gap_minutes,
        extract(epoch from now() - state.last_new_item_at)::double precision / 60 as silent_minutes,
-       coalesce(extract(epoch from now() - state.last_new_item_at) > 5 * state.median_gap_s, false) as silent,
+       -- as pipeline/ingest/health.py has it, where the operator is told
+       coalesce(state.status = 'ok' and state.last_ok_at is not null and now() - coalesce(state.last_new_item_at, feed.added_at)
+                > greatest(make_interval(secs => 5 * state.median_gap_s), interval '72 hours'), false) as silent,
        coalesce(polls.polls, 0) as polls_24h, coalesce(polls.errors, 0) as errors_24h,
        coalesce(polls.articles, 0) as articles_24h,
        polls.bad_dates::double precision / nullif(polls.articles, 0) as bad_date_share_24h,
@@ -38,7 +40,7 @@ comment on column analytics.feed_health.error_message is 'One line of it.';
 comment on column analytics.feed_health.error_count is 'Errors in a row.';
 comment on column analytics.feed_health.usual_gap_minutes is 'Median gap between its last articles, minutes.';
 comment on column analytics.feed_health.silent_minutes is 'Since its last new article, minutes.';
-comment on column analytics.feed_health.silent is 'True: nothing new for more than five usual gaps.';
+comment on column analytics.feed_health.silent is 'True: it answers, but brought nothing new for more than five usual gaps and more than 72 h.';
 comment on column analytics.feed_health.polls_24h is 'Polls in the last 24 h.';
 comment on column analytics.feed_health.errors_24h is 'Polls of those that failed.';
 comment on column analytics.feed_health.articles_24h is 'New articles in the last 24 h.';

@@ -2,7 +2,9 @@ select feed.id, feed.name, feed.title, feed.url, feed.enabled, feed.paused_at, f
        state.error_class, state.error_message, coalesce(state.error_count, 0) as error_count, state.last_attempt_at,
        state.last_ok_at, state.last_new_item_at, state.next_due_at, state.next_due_reason, state.median_gap_s,
        coalesce(polls.polls, 0) as polls, coalesce(polls.errors, 0) as errors, coalesce(polls.new, 0) as new,
-       coalesce(:as_of - state.last_new_item_at > make_interval(secs => 5 * state.median_gap_s), false) as silent
+       -- as pipeline/ingest/health.py has it, where the operator is told
+       coalesce(state.status = 'ok' and state.last_ok_at is not null and :as_of - coalesce(state.last_new_item_at, feed.added_at)
+                > greatest(make_interval(secs => 5 * state.median_gap_s), interval '72 hours'), false) as silent
 from feeds as feed
 left join feed_states as state on state.feed_id = feed.id
 left join lateral (
