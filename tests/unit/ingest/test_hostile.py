@@ -11,7 +11,7 @@ from lxml import html
 
 from pipeline.errors import ParseError
 from pipeline.ingest.articles import FeedOptions, Prepared
-from pipeline.ingest.parse import ITEM_LIMIT
+from pipeline.ingest.parse import ITEM_LIMIT, HtmlPage, NotAFeed
 from pipeline.ingest.parse_pool import ParsePool
 from pipeline.ingest.parse_worker import work
 
@@ -93,6 +93,18 @@ def test_a_hostile_megabyte_ends_with_a_typed_result(body: bytes) -> None:
         assert asyncio.run(go()).seen <= ITEM_LIMIT
     except ParseError as error:
         assert type(error).__name__ in ("NotAFeed", "ParserFailed", "ParseTimeout")  # noqa: PT017 - either is right
+
+
+@pytest.mark.parametrize(("tag", "error"), [(b"<x", NotAFeed), (b"<html>", HtmlPage)])
+def test_comments_before_a_tag_are_read_in_one_way(tag: bytes, error: type[ParseError]) -> None:
+    """Where a comment may run over its end, 60 of them have 2**60 readings."""
+
+    async def go() -> None:
+        async with ParsePool(1, cpu_s=1) as pool:
+            with pytest.raises(error):
+                await pool.prepare(b"<!----> " * 60 + tag, {}, "https://e.example/feed", FeedOptions(), NOW)
+
+    asyncio.run(go())
 
 
 def test_a_robots_txt_of_millions_of_rules_is_an_error_of_its_host() -> None:
