@@ -1,6 +1,9 @@
 """Which item is which article."""
 
+import time
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from pipeline.ingest.articles import FeedOptions, Prepared, prepare
 from pipeline.ingest.identity import (
@@ -116,6 +119,24 @@ def test_an_id_that_is_used_again_next_month_is_a_new_article() -> None:
     stored = known(november, new, item_key=verdict.item_key, article_id=8)
     again = judge(november, new, {new.item_key: known(october, old), verdict.item_key: stored}, {}, NOW)  # type: ignore[dict-item]
     assert (again.kind, again.article_id) == ("unchanged", 8)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    ["5 views", "12 Comments", "1234567likes", "5分钟前", "阅读 (12)", "评论12", "٣٤ reads", "1.22 shares"],
+)
+@pytest.mark.parametrize("text", ["opens a plant", "baut für Ohio"])
+def test_counts_are_no_part_of_what_an_item_says(counts: str, text: str) -> None:
+    kept = "1." if counts == "1.22 shares" else ""
+    assert content_hash("Acme", f"{text} {counts}") == content_hash("Acme", f"{text} {kept}")
+
+
+@pytest.mark.parametrize("text", ["1" * 64_000 + " é", "٣" * 64_000, "1" * 64_000 + " 5 views"])
+def test_a_long_run_of_digits_takes_no_longer_than_it_is(text: str) -> None:
+    """From each of its digits to its end would be two billion steps, minutes; this is some milliseconds."""
+    began = time.process_time()
+    content_hash("t", text)
+    assert time.process_time() - began < 1
 
 
 def prepared(*items: ParsedItem, **options: object) -> Prepared:
