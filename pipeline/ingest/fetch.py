@@ -51,6 +51,8 @@ _KEPT = ("content-type", "content-language", "cache-control", "expires", "date",
          "x-ratelimit-reset", "cf-mitigated")  # fmt: skip
 # What no column of Postgres takes: NUL, and bytes of a header that are no UTF-8, which aiohttp hands on as lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# What the client takes in a server's header and refuses in one of ours, before any request: control characters but the tab.
+_UNSENDABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 class Fetcher:
@@ -141,9 +143,9 @@ _FORBIDDEN = "the address is on a private network"
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Those that are read later, but none that could not be stored: as a validator it could not be sent back either."""
+    """Those that are read later, but none that could not be stored, or as a validator not be sent back."""
     kept = {name: headers[name] for name in _KEPT if name in headers}
-    return {name: value for name, value in kept.items() if not _UNSTORABLE.search(value)}
+    return {name: value for name, value in kept.items() if not _UNSENDABLE.search(value)}
 
 
 def quoted(location: str) -> str:
@@ -200,10 +202,10 @@ def check_size(total: int, wire: int) -> None:
 def _headers(url: str, request: Request) -> dict[str, str]:
     headers = {"User-Agent": request.user_agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip"}
     if url == request.validators_url:
-        if request.etag:
-            headers["If-None-Match"] = request.etag
-        if request.last_modified:
-            headers["If-Modified-Since"] = request.last_modified
+        validators = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
+        headers |= {
+            name: value for name, value in validators.items() if value and not _UNSENDABLE.search(value)
+        }
     return headers
 
 

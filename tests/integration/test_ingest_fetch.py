@@ -108,6 +108,25 @@ def test_validators_go_only_where_they_came_from(wire: FeedServer) -> None:
     assert "cookie" not in second
 
 
+def test_validators_that_no_request_may_hold_are_left_out() -> None:
+    """The client takes a control character from a server, but sends none: kept, it would end each later poll of the feed."""
+    sent = b""
+    with raw_server(lambda connection: connection.sendall(sent)) as url:
+        for byte in (*range(1, 10), 11, 12, *range(14, 32), 127):
+            value = b'"a%cb"' % byte
+            sent = b"HTTP/1.1 200 OK\r\nETag: %s\r\nLast-Modified: %s\r\nContent-Length: 2\r\n\r\nok" % (
+                value,
+                value,
+            )
+            first = get(url)
+            kept = first.headers.get("etag"), first.headers.get("last-modified")
+            assert first.status == 200
+            assert kept == ((value.decode(),) * 2 if byte == ord("\t") else (None, None))
+            for etag, modified in (kept, (value.decode(), value.decode())):  # the latter: as stored before
+                again = get(url, etag=etag, last_modified=modified, validators_url=url)
+                assert (again.status, again.body) == (200, b"ok"), again.error
+
+
 def test_six_hops_are_too_many_and_https_is_not_left(wire: FeedServer) -> None:
     from pipeline.ingest.answer import BadRedirect
     from pipeline.ingest.fetch import next_url
