@@ -34,6 +34,7 @@ from pipeline.ingest.answer import (
     TooLarge,
     UnknownHost,
 )
+from pipeline.ingest.resolver import Resolver
 from pipeline.ingest.text import one_line
 
 WIRE_LIMIT = 10 * 1024 * 1024
@@ -67,6 +68,7 @@ class Fetcher:
             limit=self._connections,
             limit_per_host=1,
             socket_factory=self._dial,
+            resolver=Resolver(self._connections),
             ttl_dns_cache=0,
             use_dns_cache=False,
         )

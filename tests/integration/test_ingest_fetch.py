@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from ingest_server import FeedServer, feed_server, item, rss
 
+from pipeline.ingest import resolver
 from pipeline.ingest.addresses import Allowed, read_allowed
 from pipeline.ingest.answer import Answer, Request
 from pipeline.ingest.fetch import Fetcher
@@ -90,6 +93,92 @@ def test_a_name_is_resolved_once_and_checked_where_it_is_dialled(
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     assert error_of(get(f"http://feeds.example:{wire.port}/feed", Allowed())) == "ForbiddenAddress"
     assert get(f"http://feeds.example:{wire.port}/feed").body == BODY
+
+
+def test_names_without_an_answer_hold_up_nothing_else(
+    wire: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the other names, not what asyncio's own pool of threads does, not the end of the loop."""
+    original, released = socket.getaddrinfo, threading.Event()
+
+    def slow(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        if host.startswith("dead"):
+            released.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return original("127.0.0.1", port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(resolver, "LOOKUP_S", 3.0)
+
+    async def waits() -> float:
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await asyncio.to_thread(lambda: None)
+        return time.monotonic() - began
+
+    async def go() -> tuple[list[Answer], list[Answer], float]:
+        allowed = read_allowed(("127.0.0.0/8",))
+        async with Fetcher(timeout_s=20, connections=64, allowed=allowed) as fetcher:
+
+            async def ask(host: str) -> Answer:
+                return await fetcher.get(Request(f"http://{host}:{wire.port}/feed", "Undertow/test"))
+
+            dead = asyncio.gather(*(ask(f"dead{n}.test") for n in range(40)))
+            good = asyncio.gather(*(ask(f"good{n}.test") for n in range(20)))
+            waited = await waits()
+            return await dead, await good, waited
+
+    began = time.monotonic()
+    try:
+        dead, good, waited = asyncio.run(go())
+    finally:
+        released.set()
+    assert {answer.status for answer in good} == {200}
+    assert max(answer.duration_ms for answer in good) < 2_000
+    assert waited < 1
+    assert {error_of(answer) for answer in dead} == {"UnknownHost"}
+    assert time.monotonic() - began < 15
+
+
+def test_a_lookup_under_way_does_not_hold_up_the_end_of_the_process() -> None:
+    script = """
+import asyncio, socket, time
+from pipeline.ingest import resolver
+socket.getaddrinfo = lambda *_, **more: time.sleep(60)
+resolver.LOOKUP_S = 0.1
+async def go():
+    try:
+        await resolver.Resolver(1).resolve("dead.test", 80)
+    except OSError as error:
+        print(error)
+asyncio.run(go())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "no answer from the name server within 0.1 s" in done.stdout
+
+
+def test_a_lookup_that_was_given_up_makes_room_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, released = socket.getaddrinfo, threading.Event()
+
+    def slow(host: Any, *rest: Any, **more: Any) -> Any:
+        if host == "dead.test":
+            released.wait(60)
+        return original("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(resolver, "LOOKUP_S", 0.1)
+
+    async def go() -> list[str]:
+        looking = resolver.Resolver(1)
+        for _ in range(resolver.THREADS):
+            with pytest.raises(OSError, match="no answer"):
+                await looking.resolve("dead.test", 80)
+        asyncio.get_running_loop().call_later(0.2, released.set)
+        return [found["host"] for found in await looking.resolve("good.test", 80)]
+
+    assert asyncio.run(go()) == ["127.0.0.1"]
 
 
 def test_proxy_variables_are_ignored(wire: FeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
