@@ -64,7 +64,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a .jsonl, .csv or .parquet file. Raises DataError with file and line on a broken one."""
     try:
         yield from _read_rows(path)
-    except (ValueError, csv.Error) as error:  # not UTF-8, an endless cell, a Parquet file cut short
+    # Not UTF-8, an endless cell, a Parquet file cut short; a time beyond Python's, or in a zone that is not known.
+    except (ValueError, csv.Error, ArithmeticError, LookupError) as error:
         raise DataError(f"{path} cannot be read ({error}); text files must be UTF-8") from error
 
 

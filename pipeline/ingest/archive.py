@@ -145,12 +145,37 @@ def _parquet(path: Path) -> Iterator[dict[str, Any] | Rejected]:
             if any(name.strip().lower() in names for names in COLUMNS.values())
         ]
         for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=wanted):
-            for record in batch.to_pylist():
-                yield {str(key).strip().lower(): value for key, value in record.items()}
+            names = [str(name).strip().lower() for name in batch.schema.names]
+            for row in zip(*map(_cells, batch.columns), strict=True):
+                yield dict(zip(names, row, strict=True))
     except (pyarrow.ArrowException, OSError) as error:
         raise InputFileError(
             f"{path.name} cannot be read as Parquet: {one_line(str(error), 200)}", "write it again"
         ) from error
+
+
+def _cells(column: Any) -> list[Any]:
+    """The values of a column. Arrow holds what Python cannot, such as a year 10000: then each is tried by itself."""
+    import pyarrow
+
+    try:
+        return list(column.to_pylist())
+    except LookupError:  # a zone that this machine does not know; its times are kept in UTC
+        if pyarrow.types.is_timestamp(column.type):
+            column = column.cast(pyarrow.timestamp(column.type.unit, "UTC"))
+    except (ArithmeticError, ValueError):
+        pass
+    return [_cell(value) for value in column]
+
+
+def _cell(value: Any) -> Any:
+    """A value; None where Python cannot hold it."""
+    try:
+        return value.as_py()
+    except UnicodeDecodeError as error:  # read as in the other formats
+        return error.object.decode("utf-8", "replace")
+    except (ArithmeticError, LookupError, ValueError):
+        return None
 
 
 def _names(record: Mapping[str, Any]) -> dict[str, str]:

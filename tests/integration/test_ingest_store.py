@@ -239,6 +239,49 @@ def test_csv_and_parquet_archives(engine: Engine, tmp_path: Path) -> None:
     assert ("Only a text here", "and more of it") in titles
 
 
+def odd_parquet(path: Path, kind: str) -> None:
+    """Two rows, of which the second, or the zone of both, is nothing that Python can hold."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    second = int(NOW.timestamp())
+    texts = pa.array(["Good text", "Odd text"])
+    if kind == "letters":
+        ends = b"".join(end.to_bytes(4, "little") for end in (0, 9, 17))
+        texts = pa.Array.from_buffers(
+            pa.string(), 2, [None, pa.py_buffer(ends), pa.py_buffer(b"Good textOdd\xfftext")]
+        )
+    columns = {
+        "letters": ([second * 10**6] * 2, pa.int64(), pa.timestamp("us", "UTC")),
+        "moment": ([second * 10**6, 2**62], pa.int64(), pa.timestamp("us")),
+        "day": ([second // 86_400, 2**31 - 1], pa.int32(), pa.date32()),
+        "zone": ([second * 10**6] * 2, pa.int64(), pa.timestamp("us", "Mars/Olympus")),
+    }
+    numbers, held, meant = columns[kind]
+    table = pa.table({"text": texts, "date": pa.array(numbers, held).cast(meant)})
+    pyarrow.parquet.write_table(table, path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "odd"),
+    [
+        ("letters", ("Odd\N{REPLACEMENT CHARACTER}text", NOW, "ok")),
+        ("moment", ("Odd text", None, "missing")),
+        ("day", ("Odd text", None, "missing")),
+        ("zone", ("Odd text", NOW, "ok")),
+    ],
+)
+def test_an_odd_cell_of_a_parquet_archive_costs_no_other_cell(
+    engine: Engine, tmp_path: Path, kind: str, odd: tuple[str, datetime | None, str]
+) -> None:
+    odd_parquet(tmp_path / "a.parquet", kind)
+    report = step.import_articles(engine, tmp_path / "a.parquet", settings=SETTINGS, as_of=NOW)
+    assert (report.rows, report.new) == (2, 2)
+    found = query(engine, "select title, published_at, date_status from articles order by title")
+    good = ("Good text", None, "date_only") if kind == "day" else ("Good text", NOW, "ok")
+    assert [tuple(row) for row in found] == [good, odd]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

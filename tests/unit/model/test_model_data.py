@@ -101,6 +101,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content):
         csv.field_size_limit(limit)
 
 
+@pytest.mark.parametrize(("moment", "zone"), [(2**62, None), (0, "Mars/Olympus")])
+def test_a_parquet_file_with_a_time_that_python_cannot_hold_is_named(tmp_path, moment, zone):
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    times = arrow.array([moment], arrow.int64()).cast(arrow.timestamp("us", zone))
+    parquet.write_table(
+        arrow.table({"text": ["Acme rises"], "published_at": times}), tmp_path / "odd.parquet"
+    )
+    with pytest.raises(DataError, match=r"odd\.parquet cannot be read"):
+        read_source(source(tmp_path / "odd.parquet"))
+
+
 @pytest.mark.parametrize("companies", ['"Acme"', "3", '[{"label": "positive"}]', "[3]"])
 def test_companies_of_another_shape_name_their_row(tmp_path, companies):
     (tmp_path / "a.jsonl").write_text(f'{{"text": "Acme rises", "companies": {companies}}}\n')
