@@ -38,6 +38,9 @@ CLUSTERING = 1.1
 # The same of bare counts, in which nobody found the copies: with one threshold for all, 2 and 3 are worth one to three
 # points on NAB (`bench/nab.py`).
 CLUSTERING_OF_COUNTS = 2.0
+# Copies in a window of which a part is taken to have been missed: what one widely told event brings. Copies of many
+# distinct stories are no reason to doubt these: without a limit a crisis is the quieter, the more outlets carry it.
+COPIES_OF_ONE_EVENT = 100.0
 SMALLEST_P = 1e-300
 
 
@@ -82,13 +85,13 @@ def explain(
     missed_copies: float = 0.0,
     clustering: float = CLUSTERING,
 ) -> Verdict:
-    """Tests K given M. `market` multiplies what is expected; `missed_copies` per copy found are expected on top."""
+    """Tests K given M. `market` multiplies what is expected; `missed_copies` per copy of one event are expected on top."""
     a = 1 / (VOLUME_CAUTION * volume_cv2)
     share_cv2 = share_cv2 + (MARKET_SPREAD * (1 - 1 / np.asarray(market))) ** 2
     usual = np.maximum(windows.usual_negative, 1e-6)
     expected = usual * (a + windows.other) / (a + windows.usual_other) * market
     variance = clustering * expected + expected**2 * (1 / (a + windows.other) + share_cv2)
-    leaked = missed_copies * windows.copies
+    leaked = missed_copies * np.minimum(windows.copies, COPIES_OF_ONE_EVENT)
     expected, variance = expected + leaked, variance + leaked
     return Verdict(expected, variance, tail(windows.negative, expected, variance))
 

@@ -63,7 +63,7 @@ class Crowd:
     corrected: BoolArray
     whole: int | None = None
     market_factor: float = 1.5
-    missed_copies: float = 0.087
+    missed_copies: float = 0.01
     clustering: float = CLUSTERING
 
     @property

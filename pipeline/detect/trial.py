@@ -44,7 +44,8 @@ def simulate_and_judge(
     world = World(seed=seed, series=series, spikes=4 * series)
     counts, truth = simulate_world(world)
     rule = rule or Rule()
-    evaluated = evaluate_counts(counts, everyone([rule] * series), count_only=False)
+    missed = 1 / world.copies_found - 1  # the detector is told how many copies are missed there
+    evaluated = evaluate_counts(counts, everyone([rule] * series, missed_copies=missed), count_only=False)
     first = world.warm_up_weeks * 7 * TICKS_PER_DAY
     middle = (first + counts.ticks) // 2
     fitted = fit_thresholds(evaluated, truth, first, rule)

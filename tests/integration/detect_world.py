@@ -40,6 +40,7 @@ ARTICLE = sa.text(
     " :source, :t, :event, 'ok', :at, :event, :at, :b, '', :story, :m) returning id)"
     " update stories set first_article_id = article.id from article where stories.id = :story and :m = 'first'"
 )
+SOURCES = sa.text("update stories set sources = :n where id = :story")
 
 
 class World:
@@ -87,6 +88,7 @@ class World:
         topic: str = "markets",
         feed: int | None = None,
         copies: int = 0,
+        outlets: int = 0,
         model: int | None = None,
         scored_at: datetime | None = None,
         title: str | None = None,
@@ -105,7 +107,10 @@ class World:
             "story": story_id,
         }
         names = [{**row, "k": f"{title} {n}", "m": "near_copy" if n else "first"} for n in range(1 + copies)]
+        for n, copy in enumerate(names[1:] if outlets else []):
+            copy["source"] = f"outlet {n % outlets}"
         c.execute(ARTICLE, names)
+        c.execute(SOURCES, {"story": story_id, "n": 1 + min(copies, outlets)})
         companies = {self.company[company]: p} if company else {}
         score = StoryScore(story_id, p, companies, {topic: 0.9})
         scored_at = scored_at or max(at, NOW - timedelta(days=2))

@@ -100,6 +100,28 @@ def test_the_evidence_names_what_it_rests_on(world: World, engine: Engine, rules
     assert card["chart"][-1]["negative"] == 12
 
 
+def begin(world: World, engine: Engine, rules: Rules) -> datetime:
+    """A detector that has closed the windows before 11:30; when the next news comes, 11:50."""
+    world.archive_days()
+    world.story(NOW - timedelta(minutes=60), "Elm")
+    detect(engine, rules, as_of=NOW - timedelta(minutes=37))
+    return NOW - timedelta(minutes=17)
+
+
+def watch(engine: Engine, rules: Rules) -> None:
+    """The runs of 12:01, 12:16 and 12:31."""
+    for minutes in (-6, 9, 24):
+        detect(engine, rules, as_of=NOW + timedelta(minutes=minutes))
+
+
+def test_a_crisis_that_many_outlets_carry_is_told(world: World, engine: Engine, rules: Rules) -> None:
+    at = begin(world, engine, rules)
+    for _ in range(20):
+        world.story(at, "Acme", BAD, copies=8, outlets=8, scored_at=at)
+    watch(engine, rules)
+    assert ("Acme", "open", "critical") in told(world)
+
+
 def alert_of(world: World, key: str) -> dict[str, Any]:
     [row] = world.rows(
         "select a.*, s.key from alerts a join series s on s.id = a.series_id where s.key = :key and s.kind <> 'topic'",

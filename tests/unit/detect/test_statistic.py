@@ -25,8 +25,17 @@ from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
 from pipeline.detect.course import evaluate_counts, market_alerts, walk
 from pipeline.detect.coverage import coverage_before, due_ticks, feed_weights
 from pipeline.detect.night import pack, read_night
-from pipeline.detect.rules import Rule
-from pipeline.detect.spikes import CLUSTERING_OF_COUNTS, VOLUME_CAUTION, Windows, explain, tail
+from pipeline.detect.rules import Rule, Rules
+from pipeline.detect.spikes import (
+    CLUSTERING_OF_COUNTS,
+    VOLUME_CAUTION,
+    Evidence,
+    Windows,
+    enough_evidence,
+    explain,
+    score_windows,
+    tail,
+)
 from pipeline.detect.tails import TailBook
 from pipeline.detect.tick import everyone, follow
 
@@ -67,6 +76,32 @@ def test_copies_that_were_found_excuse_those_that_were_not() -> None:
     plain = explain(window(6, 6, 2, 6), v, rho, missed_copies=0.087)
     burst = explain(window(6, 6, 2, 6, copies=60), v, rho, missed_copies=0.087)
     assert (burst.p > 10 * plain.p).all()
+
+
+def scores(k: int, copies: float) -> tuple[float, bool]:
+    """Score over 24 h where a tenth of a story is usual, and whether a warning fires by the rules as shipped."""
+    seen, v = window(k, k, 0.1, 0.2, copies), np.full((1, 1, 3), 0.1)
+    verdict = explain(seen, v, v, missed_copies=Rules().missed_copies)
+    score = float(score_windows(verdict.p, seen.coverage)[0, 0, 2])
+    enough = bool(enough_evidence(seen, verdict.expected, Evidence())[0, 0, 2])
+    return score, enough and score >= Rule().warning
+
+
+def test_widely_told_distinct_stories_fire() -> None:
+    for stories, copies in ((8, 3), (20, 8), (50, 8)):
+        score, fires = scores(stories, stories * copies)
+        assert fires
+        assert score >= Rule().critical
+
+
+@pytest.mark.parametrize("stories", [6, 8, 12, 20, 50])
+def test_more_copies_of_distinct_stories_silence_nothing(stories: int) -> None:
+    assert all(scores(stories, stories * copies)[1] for copies in (0, 1, 3, 8, 20, 60, 200, 1000))
+
+
+@pytest.mark.parametrize(("found", "missed"), [(60, 2), (150, 3), (300, 3), (400, 4)])
+def test_one_event_of_which_a_few_copies_were_missed_does_not_fire(found: int, missed: int) -> None:
+    assert not scores(1 + missed, found)[1]
 
 
 def history(days: int = 42, rate: float = 4.0, share: float = 0.25, seed: int = 1, size: int = 20) -> History:
