@@ -31,12 +31,16 @@ BACKLOG_STORIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The window that fired, and the versions it depended on. `market_factor`: None where it was not kept."""
+    """The window that fired, and the versions it depended on.
+
+    `copies`: further articles of negative stories that the window counted. `market_factor`: None where it was not kept.
+    """
 
     tick_at: datetime
     window_hours: int
     negative: int
     other: int
+    copies: int
     expected: float
     variance: float
     p: float
@@ -64,6 +68,7 @@ def build_evidence(
     severity: Severity,
     figures: Figures,
     stories: Sequence[Story],
+    sources: int,
     carriers: Sequence[Mapping[str, Any]],
     chart: Sequence[Mapping[str, Any]],
     cause: Cause | None,
@@ -71,6 +76,7 @@ def build_evidence(
 ) -> dict[str, Any]:
     """The card that messages, desk and history show; JSON-able, times as ISO 8601.
 
+    `sources`: distinct outlets among all articles of the negative stories, whoever had them first.
     Without `reconsider` (a window of the past) it does not say what would have fired without some stories.
     """
     negative = [s for s in stories if s["sentiment"] == "negative"]
@@ -89,7 +95,7 @@ def build_evidence(
         "window_end": figures.tick_at.isoformat(),
         "share_now": _short(figures.negative / stories_in_window) if stories_in_window else None,
         "share_usual": _short(figures.share_usual),
-        "sources": len({s["source"] for s in negative}),
+        "sources": sources,
         "copies": sum(s["copies"] - 1 for s in negative),
         "baseline_date": figures.baseline_date,
         "rule_version": figures.rule_version,
@@ -122,7 +128,11 @@ def name_cause(stories: Sequence[Story], around: Around) -> Cause | None:
         return "new_feed"
     if _in_one_backlog(negative) >= max(enough, BACKLOG_STORIES):
         return "backfill"
-    if len({s["source"] for s in negative}) == 1 and not around.lone_feed:
+    if (
+        len({s["source"] for s in negative}) == 1
+        and all(map(_told_by_one, negative))
+        and not around.lone_feed
+    ):
         return "one_source"
     return None
 
@@ -181,23 +191,32 @@ def _without_story(
 ) -> dict[str, Any] | None:
     if not negative:
         return None
-    copies = sum(s["copies"] - 1 for s in negative)
     largest = max(s["copies"] for s in negative) - 1
-    score, fires = reconsider(figures.negative - 1, figures.other, copies - largest)
+    score, fires = reconsider(figures.negative - 1, figures.other, max(0, figures.copies - largest))
     return {"score": _short(score), "would_fire": fires}
 
 
 def _without_source(
     figures: Figures, stories: Sequence[Story], reconsider: Reconsider
 ) -> dict[str, Any] | None:
-    bad = Counter(s["source"] for s in stories if s["sentiment"] == "negative")
-    if not bad:
+    """Without the source that most stories rest on; what others told too would still be there."""
+    negative = [s for s in stories if s["sentiment"] == "negative"]
+    if not negative:
         return None
-    source, gone = min(bad.items(), key=lambda item: (-item[1], item[0]))
-    other = sum(1 for s in stories if s["source"] == source and s["sentiment"] != "negative")
-    copies = sum(s["copies"] - 1 for s in stories if s["sentiment"] == "negative" and s["source"] != source)
-    score, fires = reconsider(figures.negative - gone, max(0, figures.other - other), copies)
+    first = Counter(s["source"] for s in negative)
+    alone = Counter(s["source"] for s in negative if _told_by_one(s))
+    source = min(first, key=lambda name: (-alone[name], -first[name], name))
+    gone = [s for s in stories if s["source"] == source and _told_by_one(s)]
+    other = sum(1 for s in gone if s["sentiment"] != "negative")
+    copies = sum(s["copies"] - 1 for s in gone if s["sentiment"] == "negative")
+    score, fires = reconsider(
+        figures.negative - alone[source], max(0, figures.other - other), max(0, figures.copies - copies)
+    )
     return {"score": _short(score), "would_fire": fires, "source": source}
+
+
+def _told_by_one(story: Story) -> bool:
+    return bool(story["sources"] <= 1)
 
 
 def _from_new_feeds(negative: Sequence[Story], around: Around) -> int:

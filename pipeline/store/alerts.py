@@ -188,6 +188,14 @@ def read_carriers(connection: Connection, series_id: int, story_ids: Sequence[in
     return [dict(row._mapping) for row in rows]
 
 
+def count_sources(connection: Connection, story_ids: Sequence[int]) -> int:
+    """Distinct outlets among all articles of these stories."""
+    query = sa.text(
+        "select count(distinct source) from articles where story_id = any(cast(:ids as bigint[]))"
+    )
+    return int(connection.execute(query, {"ids": list(story_ids)}).scalar_one())
+
+
 def read_shared(
     connection: Connection, story_ids: Sequence[int], series_ids: Sequence[int]
 ) -> list[tuple[int, int, datetime]]:

@@ -84,7 +84,7 @@ def count_stories(
 
 
 def count_copies(connection: Connection, start: datetime, end: datetime) -> None:
-    """Counts the copies that arrived in the window [start, end), which is about to close."""
+    """Counts the copies of the window [start, end), which is about to close: new ones, and those of stories new in it."""
     connection.execute(sql("windows_count_copies"), {"start": start, "end": end})
 
 

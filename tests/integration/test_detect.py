@@ -122,6 +122,49 @@ def test_a_crisis_that_many_outlets_carry_is_told(world: World, engine: Engine, 
     assert ("Acme", "open", "critical") in told(world)
 
 
+MOVE_COPY = (
+    "update articles set available_at = :at from (select id, row_number() over (partition by story_id order by id) as n"
+    " from articles where story_id = any(:ids)) as place where place.id = articles.id and place.n = :n"
+)
+
+
+@pytest.mark.parametrize("after", [1, 20], ids=["scored in time", "scored when the window is closed"])
+def test_a_copy_counts_once_whenever_its_story_is_scored(world: World, engine: Engine, after: int) -> None:
+    rules = parse_rules(ROUTES + "\n[rule]\nmissed_copies = 0.02\n")
+    at = begin(world, engine, rules)
+    scored = at + timedelta(minutes=after)
+    ids = [world.story(at, "Acme", BAD, copies=4, scored_at=scored) for _ in range(10)]
+    with engine.begin() as connection:  # of each story a copy before it, one with it, and two that come later
+        for n, minutes in ((2, -10), (4, 22), (5, 30)):
+            parameters = {"at": at + timedelta(minutes=minutes), "ids": ids, "n": n}
+            connection.execute(sa.text(MOVE_COPY), parameters)
+    watch(engine, rules)
+    counted = (
+        "select sum(negative) as negative, sum(copies) as copies from windows w join series s on s.id = w.series_id"
+        " where s.key = 'Acme'"
+    )
+    assert world.rows(counted) == [{"negative": 10, "copies": 40}]
+    card = alert_of(world, "Acme")["evidence"]
+    assert card["without_largest_story"]["would_fire"] is True
+    assert card["score"] - 1.5 < card["without_largest_story"]["score"] < card["score"]
+
+
+def test_what_one_wire_has_first_and_others_carry_is_told_with_all_its_sources(
+    world: World, engine: Engine
+) -> None:
+    rules = parse_rules(ROUTES + "\n[rule]\ncritical = 50\nlearn_days = 1\n")
+    at = begin(world, engine, rules)
+    for _ in range(7):
+        world.story(at, "Acme", BAD, feed=0, copies=2, outlets=2, scored_at=at)
+    watch(engine, rules)
+    alert = alert_of(world, "Acme")
+    assert (alert["severity"], alert["told"], alert["cause"]) == ("warning", True, None)
+    card = alert["evidence"]
+    assert (card["sources"], card["copies"], card["stories"][0]["sources"]) == (3, 14, 3)
+    assert card["without_largest_source"]["source"] == f"source {world.feeds[0]}"
+    assert card["without_largest_source"]["would_fire"] is True
+
+
 def alert_of(world: World, key: str) -> dict[str, Any]:
     [row] = world.rows(
         "select a.*, s.key from alerts a join series s on s.id = a.series_id where s.key = :key and s.kind <> 'topic'",

@@ -26,6 +26,7 @@ def story(n: int, **changes: Any) -> dict[str, Any]:
         "story_id": n,
         "sentiment": "negative",
         "source": f"Source {n}",
+        "sources": 1,
         "feed_id": n,
         "feed_added_at": NOW - timedelta(days=200),
         "first_seen_at": NOW - timedelta(minutes=7 * n),
@@ -67,6 +68,14 @@ def test_one_source_alone_is_named_unless_there_is_no_other() -> None:
     assert name_cause([*stories, story(9, sentiment="neutral")], AROUND) == "one_source"
     assert name_cause([*stories, story(9)], AROUND) is None
     assert name_cause(stories, replace(AROUND, lone_feed=True)) is None
+
+
+def test_what_one_wire_had_first_and_others_told_too_is_no_matter_of_one_source() -> None:
+    carried = [story(n, source="City Wire", sources=3) for n in range(5)]
+    assert name_cause(carried, AROUND) is None
+    alone = [story(n, source="City Wire") for n in range(4)]
+    assert name_cause([*alone, carried[0]], AROUND) is None
+    assert name_cause(alone, AROUND) == "one_source"
 
 
 def test_the_market_and_a_promotion_come_first() -> None:
