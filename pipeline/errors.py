@@ -128,9 +128,12 @@ class PortTaken(PlatformError):
     exit_status = 2
 
 
-_USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+# up to the last @: a password may hold one that nobody wrote as %40
+_USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _WEBHOOK = re.compile(r"(https?://hooks\.[^/\s]+/)\S+", re.IGNORECASE)
-_TOKEN = re.compile(r"\bxox[a-z]-[\w-]+|(?<=[?&]token=)[^&\s]+|(?<=[?&]key=)[^&\s]+", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"\bxox[a-z]-[\w-]+|(?<=[?&]token=)[^&\s]+|(?<=[?&]key=)[^&\s]+|(?<=[?&]password=)[^&\s]+", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.errors import DatabaseUnavailable, UsageError, redact
 from pipeline.settings import Settings
 from pipeline.store import migrate, server
 from pipeline.store import parquet as parquet_file
+from pipeline.store.address import without_password
 from pipeline.store.engine import create_engine, database_errors
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _frame(columns: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
 
 def open_psql(settings: Settings, *, write: bool = False) -> int:
     """Run psql on the database in force until it ends; its exit status."""
-    address, secret = server.without_password(_checked_url(settings))
+    address, secret = without_password(_checked_url(settings))
     options = SEARCH_PATH if write else f"{SEARCH_PATH} {READ_ONLY}"
     psql = shutil.which("psql") or str(server.binaries() / "psql")
     command = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", address]

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.errors import ServerError
 from pipeline.settings import Settings
 from pipeline.store import migrate, server
+from pipeline.store.address import without_password
 
 KEEP = 7  # a week of nights; a dump of a million articles is some 500 MB
 # A half-made dump older than this is written by nobody: the nightly task is ended after two hours.
@@ -68,7 +69,7 @@ def restore(settings: Settings, dump: Path) -> str | None:
 
 
 def _run(program: str, url: str, *arguments: str) -> None:
-    address, secret = server.without_password(url)
+    address, secret = without_password(url)
     command = [str(server.binaries() / program), f"--dbname={address}", *arguments]
     done = subprocess.run(
         command,

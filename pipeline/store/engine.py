@@ -9,11 +9,12 @@ from functools import cache
 from importlib.resources import files
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, Row, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from pipeline.errors import ConfigurationError, DatabaseUnavailable, WrongCredentials, redact
+from pipeline.errors import DatabaseUnavailable, WrongCredentials, redact
+from pipeline.store.address import read_address, shown
 
 # Other rooms name the types from here: SQLAlchemy itself stays in this one.
 __all__ = [
@@ -46,19 +47,8 @@ def create_engine(url: str, *, application: str = "undertow", pool_size: int = P
 
     Raises ConfigurationError when the URL cannot be read.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigurationError(
-            "UNDERTOW_DATABASE_URL is not a database address",
-            "write it as postgresql://user:password@host:5432/name",
-        ) from error
-    if parsed.drivername.split("+")[0] not in {"postgresql", "postgres"}:
-        raise ConfigurationError(
-            f"UNDERTOW_DATABASE_URL names {parsed.drivername!r}", "only postgresql:// is supported"
-        )
     return sa.create_engine(
-        parsed.set(drivername="postgresql+psycopg2"),
+        read_address(url),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
@@ -76,7 +66,7 @@ def database_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        where = engine.url.render_as_string(hide_password=True)
+        where = shown(engine.url)
         said = [
             line for line in str(error.orig).strip().splitlines() if not line.startswith("\t")
         ]  # no hints

@@ -23,7 +23,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import psycopg2
 from psycopg2 import sql
@@ -57,15 +56,6 @@ def database_url(settings: Settings) -> str:
     server = embedded(settings).start()
     server.ensure_database(DATABASE)
     return server.url(DATABASE)
-
-
-def without_password(url: str) -> tuple[str, dict[str, str]]:
-    """`url` as PostgreSQL's own programs take it, and the password as a variable: no process list shows it."""
-    parts = urlsplit(url.replace("postgresql+psycopg2://", "postgresql://", 1))
-    user, _, place = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    netloc = f"{name}@{place}" if name else place
-    return parts._replace(netloc=netloc).geturl(), {"PGPASSWORD": unquote(password)} if password else {}
 
 
 def binaries() -> Path:
