@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException, UploadFile
 from fastapi.responses import Response
@@ -103,15 +103,23 @@ def import_opml(ask: Ask, file: UploadFile) -> Response:
 
 def web_feed(url: str) -> str:
     """The address if it is one of a web feed. Raises UsageError."""
-    parts = urlsplit(url.strip())
+    parts = _parts(url.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
         raise UsageError("this is not the address of a web feed", "write it as https://host/path")
     return url.strip()
 
 
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; none where it cannot be read, as with a bracket that is not closed."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 def _short_name(url: str) -> str:
     """A name for a feed from its address: host and the last words of the path."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     words = [parts.hostname or "feed", *[word for word in parts.path.split("/") if word]]
     text = "-".join(words).removeprefix("www.").lower()
     return re.sub(r"[^a-z0-9.]+", "-", text)[:80].strip("-.") or "feed"

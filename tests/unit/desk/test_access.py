@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.desk.pages.feeds import web_feed
 from pipeline.desk.sessions import (
     ATTEMPTS,
     Attempts,
@@ -17,6 +18,7 @@ from pipeline.desk.sessions import (
     write_session,
 )
 from pipeline.desk.visitors import Visitor, host_is_known, is_loopback, visitor_of_proxy, visitor_of_user
+from pipeline.errors import UsageError
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -89,3 +91,9 @@ def test_attempts_are_counted_by_each_key_and_forgotten_in_time() -> None:
     assert attempts.wait_s(("name b", "address x"), later) > 280
     assert attempts.wait_s(("name b", "address y"), later) == 0
     assert attempts.wait_s(("name a", "address x"), NOON + timedelta(minutes=6)) == 0
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://[x]/", "http://", "ftp://example.org/feed"])
+def test_an_address_that_cannot_be_read_is_no_web_feed(address: str) -> None:
+    with pytest.raises(UsageError, match="this is not the address of a web feed"):
+        web_feed(address)
