@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from pipeline.desk import api, exports
 from pipeline.desk.context import HERE, Desk, asked
+from pipeline.desk.edge import BodyLimit
 from pipeline.desk.pages import (
     alerts,
     feedback,
@@ -84,7 +85,9 @@ def create_app(
         description="Sentiment of financial news: series, stories, alerts, feeds, models. Times are UTC.",
     )
     app.state.desk = Desk(engine, settings, mounted=mounted)
+    # the last one added is the first that a request meets
     app.middleware("http")(_guard)
+    app.add_middleware(BodyLimit)
     identify = _by_provider(user_provider) if user_provider else _by_desk
     known = [Depends(identify)]
     for page in (overview, series, stories, alerts, label, models, feeds):

@@ -11,13 +11,13 @@ from fastapi.responses import Response
 
 from pipeline.desk import doors
 from pipeline.desk.context import Ask, Plain, SmallId, checks_form, needs
+from pipeline.desk.edge import OPML_BYTES
 from pipeline.errors import UndertowError, UsageError
 from pipeline.ingest.opml import write_opml
 from pipeline.store import desk_feeds
 
 router = APIRouter()
 
-OPML_BYTES = 2_000_000
 OPERATES = [needs("operator"), Depends(checks_form)]
 Name = Annotated[Plain, Form(min_length=1, max_length=80)]
 Address = Annotated[Plain, Form(min_length=8, max_length=2000)]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from starlette import formparsers
 
+from pipeline.desk.app import create_app
+from pipeline.desk.edge import BODY_BYTES
 from pipeline.desk.pages.feeds import web_feed
 from pipeline.desk.sessions import (
     ATTEMPTS,
@@ -19,6 +26,7 @@ from pipeline.desk.sessions import (
 )
 from pipeline.desk.visitors import Visitor, host_is_known, is_loopback, visitor_of_proxy, visitor_of_user
 from pipeline.errors import UsageError
+from pipeline.settings import Settings
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -91,6 +99,66 @@ def test_attempts_are_counted_by_each_key_and_forgotten_in_time() -> None:
     assert attempts.wait_s(("name b", "address x"), later) > 280
     assert attempts.wait_s(("name b", "address y"), later) == 0
     assert attempts.wait_s(("name a", "address x"), NOON + timedelta(minutes=6)) == 0
+
+
+def multipart(mb: int) -> Iterator[bytes]:
+    yield b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    yield from [b"x" * 65_536] * (mb * 16)
+    yield b"\r\n--B--\r\n"
+
+
+@pytest.mark.parametrize("path", ["/login", "/feeds/import", "/feedback/x"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_nobody_fills_the_disk_without_a_login(
+    path: str, announced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forms are read, and their files spooled, before anybody is asked who they are."""
+    spooled: list[Any] = []
+    real = formparsers.SpooledTemporaryFile
+
+    def spool(**given: Any) -> Any:
+        spooled.append(real(**given))
+        return spooled[-1]
+
+    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", spool)
+    app = create_app(_no_database, Settings(home=tmp_path, desk_secret="a key", desk_host="0.0.0.0"))  # type: ignore[arg-type]
+    body = list(multipart(3))
+    headers = [(b"host", b"desk"), (b"content-type", b"multipart/form-data; boundary=B")]
+    if announced:
+        headers.append((b"content-length", str(sum(map(len, body))).encode()))
+    answer, taken = asyncio.run(_send(app, path, headers, body))
+    assert answer["status"] == 413
+    assert (b"connection", b"close") in answer["headers"]
+    assert taken == 0 if announced else taken < BODY_BYTES + 65_536
+    assert all(file.closed for file in spooled)
+    small = list(multipart(1))
+    assert asyncio.run(_send(app, path, headers[:2], small))[0]["status"] in {400, 401}
+
+
+async def _send(
+    app: Any, path: str, headers: list[tuple[bytes, bytes]], body: list[bytes]
+) -> tuple[dict[str, Any], int]:
+    """The head of the answer to a POST, and how many bytes of its body were taken."""
+    left, said = list(body), []
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            await asyncio.sleep(3600)
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
+        "headers": headers, "scheme": "http", "http_version": "1.1", "client": ("10.0.0.9", 1), "server": ("desk", 80),
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return said[0], sum(map(len, body)) - sum(map(len, left))
+
+
+def _no_database() -> Any:
+    raise AssertionError("nobody logged in, and the database was asked")
 
 
 @pytest.mark.parametrize("address", ["http://[::1", "http://[x]/", "http://", "ftp://example.org/feed"])
