@@ -8,6 +8,7 @@ A home (UNDERTOW_HOME) that has a `.env` of its own is read instead of the one h
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,8 @@ class Settings(BaseSettings):
 
     # Alerts
     desk_url: str = Field(
-        "http://127.0.0.1:8070", description="Address of the desk as receivers reach it; links in messages."
+        "http://127.0.0.1:8070",
+        description="Address of the desk as receivers reach it; links in messages. With https:// its cookies go over TLS only.",
     )
     smtp_host: str | None = Field(
         None, description="Mail server; without it email receivers use Airflow's smtp_default."
@@ -122,6 +124,10 @@ class Settings(BaseSettings):
     desk_port: int = Field(8070, ge=1, le=65535, description="Its port.")
     desk_secret: SecretStr | None = Field(
         None, description="Key that signs links and sessions; made under UNDERTOW_HOME if missing."
+    )
+    desk_tls_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, comma separated.",
     )
     desk_trusted_proxy: str | None = Field(
         None, description="Address of a proxy whose X-Forwarded-User and -Groups are believed."
@@ -169,7 +175,7 @@ class Settings(BaseSettings):
         description="Where a retraining's curves go; tensorboard: files in retrain/RUN/curves of the home.",
     )
 
-    @field_validator("fetch_allow_private", mode="before")
+    @field_validator("fetch_allow_private", "desk_tls_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -177,6 +183,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("desk_tls_proxies", mode="after")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            try:
+                ipaddress.ip_network(part)
+            except ValueError:  # a name would match no connection, and nobody would hear of it
+                raise ValueError("write addresses or networks, as 172.18.0.1 or 10.1.0.0/16") from None
+        return value
 
     @field_validator("home", "feeds_file", "companies_file", "alerts_file", mode="after")
     @classmethod

@@ -49,7 +49,7 @@ def add(
         False, "--password-stdin", help="Read the password from standard input."
     ),
 ) -> None:
-    """Add a user, or give one a new password and role.
+    """Add a user, or give one a new password and role, which ends all their sessions.
 
     Example: undertow desk user add ines --role labeller
     """

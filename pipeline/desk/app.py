@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,9 +19,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from pipeline import run
 from pipeline.desk import api, exports
 from pipeline.desk.context import HERE, Desk, asked
-from pipeline.desk.edge import BodyLimit
+from pipeline.desk.edge import BodyLimit, Forwarded
 from pipeline.desk.pages import (
     alerts,
     feedback,
@@ -33,7 +35,15 @@ from pipeline.desk.pages import (
     series,
     stories,
 )
-from pipeline.desk.sessions import COOKIE, LIFETIME, new_session, read_session, write_session
+from pipeline.desk.sessions import (
+    COOKIE,
+    LIFETIME,
+    Session,
+    new_session,
+    password_mark,
+    read_session,
+    write_session,
+)
 from pipeline.desk.visitors import (
     LOCAL_NAME,
     LoginNeeded,
@@ -46,7 +56,7 @@ from pipeline.desk.visitors import (
 )
 from pipeline.errors import DatabaseError, ModelUnavailable, UndertowError, UsageError, redact
 from pipeline.settings import Settings
-from pipeline.store.desk_access import find_user
+from pipeline.store.desk_access import find_user, is_ended
 from pipeline.store.engine import DataError, Engine
 
 log = logging.getLogger(__name__)
@@ -56,6 +66,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
+# A year, as is usual; the host's other names are not ours to speak for.
+HSTS = "max-age=31536000"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -88,6 +100,7 @@ def create_app(
     # the last one added is the first that a request meets
     app.middleware("http")(_guard)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Forwarded, proxies=() if mounted else settings.desk_tls_proxies)
     identify = _by_provider(user_provider) if user_provider else _by_desk
     known = [Depends(identify)]
     for page in (overview, series, stories, alerts, label, models, feeds):
@@ -118,19 +131,19 @@ def find_visitor(request: Request) -> Visitor:
     """Who asks a desk that stands alone. Raises LoginNeeded."""
     desk: Desk = request.app.state.desk
     proxy = desk.settings.desk_trusted_proxy
-    peer = request.client.host if request.client else None
-    if proxy is not None and peer == proxy:
+    if proxy is not None and request.state.peer == proxy:
         visitor = visitor_of_proxy(request.headers)
         if visitor is None:
             raise LoginNeeded
         return visitor
     if proxy is None and is_loopback(desk.settings.desk_host):
         return Visitor(LOCAL_NAME, "operator")
-    if request.state.session.user is None:
+    session: Session = request.state.session
+    if session.user is None:
         raise LoginNeeded
     with desk.reading() as connection:
-        user = find_user(connection, request.state.session.user)
-    if user is None:
+        user = None if is_ended(connection, session.id) else find_user(connection, session.user)
+    if user is None or not compare_digest(session.mark, password_mark(user["password_hash"], desk.key)):
         raise LoginNeeded
     return Visitor(user["name"], user["role"], can_log_out=True)
 
@@ -142,7 +155,7 @@ async def _guard(request: Request, answer: Callable[[Request], Awaitable[Respons
     if refusal is not None:
         return refusal
     base = str(request.scope.get("root_path", "")).rstrip("/")
-    found = read_session(request.cookies.get(COOKIE), desk.key)
+    found = read_session(request.cookies.get(COOKIE), desk.key, run.now())
     request.state.session = found or new_session()
     response = await answer(request)
     session = request.state.session
@@ -158,13 +171,21 @@ async def _guard(request: Request, answer: Callable[[Request], Awaitable[Respons
             path=base or "/",
             httponly=True,
             samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=_over_tls(request, desk),
         )
     response.headers["Content-Security-Policy"] = POLICY.format(
         ancestors="'self'" if desk.mounted else "'none'"
     )
     response.headers.update(HEADERS)
+    if not desk.mounted and _over_tls(request, desk):  # mounted, the host is another application's
+        response.headers["Strict-Transport-Security"] = HSTS
     return response
+
+
+def _over_tls(request: Request, desk: Desk) -> bool:
+    """True if browsers come by TLS: a proxy in front takes it off, and not each one says that it did."""
+    promised = not desk.mounted and urlsplit(desk.settings.desk_url).scheme == "https"
+    return promised or request.url.scheme == "https"
 
 
 def _refusal(request: Request, desk: Desk) -> Response | None:

@@ -1,9 +1,12 @@
-"""What meets a request before the application does: how much it may bring."""
+"""What meets a request before the application does: how much it may bring, and whose word counts for where it comes from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 # A list of feeds, the largest thing that anybody sends: 2 MB are some 10,000 feeds.
 OPML_BYTES = 2_000_000
@@ -46,6 +49,19 @@ class BodyLimit:
                 await refusal(scope, receive, send)
 
         await self._app(scope, counted, answer)
+
+
+class Forwarded:
+    """Believes X-Forwarded-For and -Proto of `proxies`; who is really at the other end stays known as `state.peer`."""
+
+    def __init__(self, app: ASGIApp, proxies: Sequence[str]) -> None:
+        self._app = ProxyHeadersMiddleware(app, list(proxies))  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            client = scope.get("client")
+            scope.setdefault("state", {})["peer"] = client[0] if client else None
+        await self._app(scope, receive, send)  # type: ignore[arg-type]
 
 
 def _announced(scope: Scope) -> int:

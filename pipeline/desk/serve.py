@@ -24,7 +24,7 @@ def serve_desk(engine: Engine, settings: Settings, *, say: Callable[[str], None]
     config = uvicorn.Config(
         create_app(engine, settings),
         log_level="warning",
-        # forwarded headers are read by us, from the one proxy that is trusted, and by nobody else
+        # forwarded headers are read by us, from proxies that are named, and by nobody else
         proxy_headers=False,
         server_header=False,
     )

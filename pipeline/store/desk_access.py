@@ -48,6 +48,21 @@ def disable_user(connection: Connection, name: str, as_of: datetime) -> bool:
     return connection.execute(sa.text(query), {"name": name, "as_of": as_of}).rowcount == 1
 
 
+def end_session(connection: Connection, session: str, *, as_of: datetime, forget_before: datetime) -> None:
+    """Ends a session of the desk for good; those that ended before `forget_before` have expired and are forgotten."""
+    connection.execute(
+        sa.text("delete from ended_sessions where ended_at < :before"), {"before": forget_before}
+    )
+    query = "insert into ended_sessions (id, ended_at) values (:session, :as_of) on conflict do nothing"
+    connection.execute(sa.text(query), {"session": session, "as_of": as_of})
+
+
+def is_ended(connection: Connection, session: str) -> bool:
+    """True if somebody logged out of this session."""
+    query = "select exists (select from ended_sessions where id = :session)"
+    return bool(connection.execute(sa.text(query), {"session": session}).scalar_one())
+
+
 def audit(
     connection: Connection,
     *,

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
 from pipeline.desk.context import Ask, Asked, Plain, checks_form
-from pipeline.desk.sessions import is_password, new_session
-from pipeline.store.desk_access import audit, find_user
+from pipeline.desk.sessions import LONGEST, is_password, new_session, user_session
+from pipeline.store.desk_access import audit, end_session, find_user
 
 router = APIRouter()
 
@@ -41,16 +41,20 @@ def login(
         audit(
             connection, who=who, action="login" if good else "failed login", target=address, as_of=ask.as_of
         )
-    if not good:
+    if user is None or not good:
         ask.desk.attempts.note_failure(keys, ask.as_of)
         return _form(ask, next, 401, "That name and password do not belong together.")
     ask.desk.attempts.forget(keys[0])
-    request.state.session = new_session(name)  # a new id: whoever knew the old one gains nothing
+    # a new id: whoever knew the old one gains nothing
+    request.state.session = user_session(name, user["password_hash"], ask.desk.key, ask.as_of)
     return ask.go(_inside(next))
 
 
 @router.post("/logout", dependencies=[Depends(checks_form)])
 def logout(ask: Ask, request: Request) -> Response:
+    if ask.session.user is not None:  # noted, since a copy of the cookie would still be good
+        with ask.desk.changing() as connection:
+            end_session(connection, ask.session.id, as_of=ask.as_of, forget_before=ask.as_of - LONGEST)
     request.state.session = new_session()
     return ask.go("/login")
 

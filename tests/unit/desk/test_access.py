@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from starlette import formparsers
 
 from pipeline.desk.app import create_app
@@ -17,11 +18,15 @@ from pipeline.desk.edge import BODY_BYTES
 from pipeline.desk.pages.feeds import web_feed
 from pipeline.desk.sessions import (
     ATTEMPTS,
+    ATTEMPTS_OF_ADDRESS,
+    LONGEST,
     Attempts,
     Session,
     form_token,
     is_form_token,
+    password_mark,
     read_session,
+    user_session,
     write_session,
 )
 from pipeline.desk.visitors import Visitor, host_is_known, is_loopback, visitor_of_proxy, visitor_of_user
@@ -72,13 +77,30 @@ def test_airflow_users(user: object, role: str) -> None:
 
 
 def test_session_is_signed() -> None:
-    value = write_session(Session("id", "ines"), "key one")
-    assert read_session(value, "key one") == Session("id", "ines")
-    assert read_session(value, "key two") is None
+    session = user_session("ines", "a hash", "key one", NOON)
+    value = write_session(session, "key one")
+    assert read_session(value, "key one", NOON) == session
+    assert read_session(value, "key two", NOON) is None
     place = value.rindex(".") + 1  # not the last character: some of its bits are padding
     other = value[:place] + ("A" if value[place] != "A" else "B") + value[place + 1 :]
-    assert read_session(other, "key one") is None
-    assert read_session(None, "key one") is None
+    assert read_session(other, "key one", NOON) is None
+    assert read_session(None, "key one", NOON) is None
+
+
+def test_a_session_that_never_lapses_ends_a_week_after_its_login() -> None:
+    """The cookie is signed anew with each answer, so that its own age says nothing of the login."""
+    value = write_session(user_session("ines", "a hash", "key", NOON), "key")
+    assert read_session(value, "key", NOON + LONGEST - timedelta(minutes=1)) is not None
+    assert read_session(value, "key", NOON + LONGEST + timedelta(minutes=1)) is None
+    nobody = write_session(Session("id"), "key")
+    assert read_session(nobody, "key", NOON) == Session("id"), "a form of somebody who needs no login"
+
+
+def test_a_session_tells_passwords_apart_and_shows_none() -> None:
+    mark = user_session("ines", "one hash", "key", NOON).mark
+    assert mark == password_mark("one hash", "key")
+    assert mark != password_mark("another hash", "key")
+    assert mark != password_mark("one hash", "another key")
 
 
 def test_form_token_belongs_to_a_session() -> None:
@@ -96,6 +118,9 @@ def test_attempts_are_counted_by_each_key_and_forgotten_in_time() -> None:
         attempts.note_failure(("name a", "address x"), NOON + timedelta(seconds=n))
     later = NOON + timedelta(seconds=10)
     assert attempts.wait_s(("name a", "address y"), later) > 280
+    assert attempts.wait_s(("name b", "address x"), later) == 0, "an address may be that of many"
+    for n in range(ATTEMPTS, ATTEMPTS_OF_ADDRESS):
+        attempts.note_failure((f"name {n}", "address x"), NOON + timedelta(seconds=5))
     assert attempts.wait_s(("name b", "address x"), later) > 280
     assert attempts.wait_s(("name b", "address y"), later) == 0
     assert attempts.wait_s(("name a", "address x"), NOON + timedelta(minutes=6)) == 0
@@ -165,3 +190,9 @@ def _no_database() -> Any:
 def test_an_address_that_cannot_be_read_is_no_web_feed(address: str) -> None:
     with pytest.raises(UsageError, match="this is not the address of a web feed"):
         web_feed(address)
+
+
+@pytest.mark.parametrize("proxies", ["proxy", "10.1.2.3, *", "10.1.2.3/8"])
+def test_proxies_are_addresses_and_networks(proxies: str) -> None:
+    with pytest.raises(ValidationError, match="write addresses or networks"):
+        Settings(desk_tls_proxies=proxies)  # type: ignore[arg-type]
