@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pipeline.detect.alerts import (
-    Cause,
     Change,
     Circumstances,
     Episode,
@@ -19,22 +17,13 @@ from pipeline.detect.alerts import (
     may_tell,
     to_memory,
 )
+from pipeline.detect.cards import Cards
 from pipeline.detect.cover import Shared, Standing, carriers, carries_on
-from pipeline.detect.evidence import (
-    CHART_HOURS,
-    Around,
-    Figures,
-    Reconsider,
-    build_evidence,
-    chart_points,
-    name_cause,
-)
 from pipeline.detect.scenery import Followed, Scenery
-from pipeline.detect.tick import follow, market_wide, reconsider, window_hours
+from pipeline.detect.tick import follow, market_wide
 from pipeline.notify.routes import route
 from pipeline.store import alerts, notifications
 from pipeline.store.engine import Connection
-from pipeline.store.spikes import read_height
 from pipeline.types import Severity
 
 
@@ -62,6 +51,7 @@ def follow_alerts(connection: Connection, at: Scenery) -> Followed:
         if i in goes_on:
             # among the openings: a company whose doubt passes comes before a topic that opens over it
             teller.doubt_again(i, episode)
+            teller.widen(i, episode)
         done.states.pop(i, None)
         if episode.open:
             done.states[i] = episode.state
@@ -90,6 +80,7 @@ class _Teller:
         self.at = at
         self.stored = stored
         self.done = done
+        self.cards = Cards(connection, at)
         self.silences = alerts.active_silences(connection, at.tick_at)
         self.standing = {
             i: known
@@ -141,7 +132,7 @@ class _Teller:
 
     def _record(self, i: int, alert_id: int, change: Change) -> None:
         event_id = alerts.add_event(
-            self.connection, alert_id, self.at.tick_at, change.kind, change.severity, self._detail(i)
+            self.connection, alert_id, self.at.tick_at, change.kind, change.severity, self.cards.detail(i)
         )
         self.done.opened += change.kind == "open"
         self.done.risen += change.kind == "rise"
@@ -159,11 +150,11 @@ class _Teller:
         stored = self.stored.get(i)
         if stored is None or stored.told or stored.inhibited_by is None or stored.shown_event_id is None:
             return
-        # in doubt it stays where it is, or nobody would look at it again
-        if stored.inhibited_by == self.market_alert or self._in_doubt(i, episode):
+        # in doubt it stays where it is, or nobody would look at it again; the market's own was shown anew just now
+        if self.market_alert in (stored.inhibited_by, stored.id) or self._in_doubt(i, episode):
             return
         change = Change("open", episode.severity, tell=True)
-        if not self._carriers(i, change.severity, self._stories(i)):
+        if not self._carriers(i, change.severity, self.cards.stories(i)):
             self._show(i, stored.id, stored.shown_event_id, change)
 
     def doubt_again(self, i: int, episode: Episode) -> None:
@@ -175,18 +166,30 @@ class _Teller:
         if episode.severity != "critical" and not self._in_doubt(i, episode):
             self._show(i, stored.id, stored.shown_event_id, Change("open", episode.severity, tell=True))
 
+    def widen(self, i: int, episode: Episode) -> None:
+        """Everything that fired by its own counts is shown anew once the whole market is worse than usual: a bad day
+        that ramps up is one alert instead of many too. Not while people believe it resolved: they hear of the others.
+        """
+        stored = self.stored.get(i)
+        if i != self.at.scene.crowd.whole or stored is None or stored.shown_event_id is None:
+            return
+        if stored.cause == "market_wide" or episode.silent:
+            return
+        if market_wide(self.at.findings, self.at.scene.crowd):
+            self._show(i, stored.id, stored.shown_event_id, Change("open", episode.severity, tell=True))
+
     def _in_doubt(self, i: int, episode: Episode) -> bool:
-        cause = self._cause(i, self._stories(i))
+        cause = self.cards.cause(i, self.cards.stories(i))
         return in_doubt(episode.severity, Circumstances(bool(self.at.scene.learning[i]), cause=cause))
 
     def _show(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         """Evidence of an opening, rise or reopening; told where nothing speaks against it."""
         series = self.at.scene.series[i]
-        stories = self._stories(i)
-        cause = self._cause(i, stories)
+        stories = self.cards.stories(i)
+        cause = self.cards.cause(i, stories)
         silenced = any(s.covers(series.kind, series.key, self.at.tick_at) for s in self.silences)
         under_market = self.market_alert is not None and cause != "market_wide"
-        evidence = self._evidence(i, change, stories, cause)
+        evidence = self.cards.evidence(i, change, stories, cause)
         deliveries = []
         inhibited_by = self.market_alert if under_market else None
         around = Circumstances(bool(self.at.scene.learning[i]), silenced, cause, under_market)
@@ -198,7 +201,8 @@ class _Teller:
             deliveries = route(
                 self.at.rules.routing, series.kind, series.key, change.severity, self.at.as_of, told=told
             )
-            by = [] if told else self._carriers(i, change.severity, stories)
+            # the whole market is told by itself, or nothing would stand for its series
+            by = [] if told or cause == "market_wide" else self._carriers(i, change.severity, stories)
             inhibited_by = by[0] if by else None
             known = {r for a in by for r in notifications.told_receivers(self.connection, a)}
             deliveries = [d for d in deliveries if d.receiver not in known or d.receiver in told]
@@ -232,7 +236,7 @@ class _Teller:
 
     def _tell_end(self, i: int, alert_id: int, event_id: int, change: Change) -> None:
         series = self.at.scene.series[i]
-        evidence = self._evidence_at_height(i, change)
+        evidence = self.cards.evidence_at_height(i, change, self.stored[i])
         alerts.set_height(self.connection, alert_id, evidence)
         # a silence spares people news; those who were told of the alert wait for its end
         told = notifications.told_receivers(self.connection, alert_id)
@@ -280,114 +284,3 @@ class _Teller:
         rows = alerts.read_shared(self.connection, bad, [other.series_id for other in others])
         kind = self.at.scene.series[i].kind
         return carriers(kind, severity, bad, others, [Shared(*row) for row in rows])
-
-    def _stories(self, i: int) -> list[dict[str, Any]]:
-        return self._stories_before(i, self.at.tick_at, window_hours(self.at.findings, i))
-
-    def _stories_before(self, i: int, end: datetime, hours: int) -> list[dict[str, Any]]:
-        start = end - timedelta(hours=hours)
-        return alerts.read_stories(self.connection, self.at.scene.series[i].id, start, end)
-
-    def _cause(self, i: int, stories: Sequence[dict[str, Any]]) -> Cause | None:
-        rule = self.at.scene.crowd.rules[i]
-        oldest, number = alerts.read_feed_age(self.connection)
-        whole = i == self.at.scene.crowd.whole
-        around = Around(
-            market=whole and market_wide(self.at.findings, self.at.scene.crowd),
-            promoted=self.at.scene.model_version_id != self.at.champion.id,
-            learning_since=self.at.tick_at - timedelta(days=rule.learn_days),
-            oldest_feed_at=oldest,
-            lone_feed=number <= 1,
-        )
-        return name_cause(stories, around)
-
-    def _evidence(
-        self, i: int, change: Change, stories: Sequence[dict[str, Any]], cause: Cause | None
-    ) -> dict[str, Any]:
-        scene, findings = self.at.scene, self.at.findings
-        return self._card(
-            i,
-            change,
-            self._figures(i),
-            stories,
-            cause,
-            lambda k, m, copies: reconsider(findings, scene.baseline, scene.crowd, i, k, m, copies),
-        )
-
-    def _evidence_at_height(self, i: int, change: Change) -> dict[str, Any]:
-        """Evidence for the end of an alert: of its highest tick, with the chart up to now."""
-        stored = self.stored[i]
-        begun = from_memory(stored.memory).pending_at
-        height = read_height(self.connection, stored.series_id, begun, self.at.tick_at)
-        cause: Any = stored.cause
-        if height is None:
-            return self._evidence(i, change, self._stories(i), cause)
-        at, seen = height
-        figures = replace(
-            self._figures(i),
-            tick_at=at,
-            window_hours=seen.window_hours,
-            negative=seen.negative,
-            other=seen.other,
-            expected=seen.expected,
-            variance=seen.variance,
-            p=seen.p,
-            score=seen.score,
-            market_factor=None,
-        )
-        return self._card(i, change, figures, self._stories_before(i, at, seen.window_hours), cause, None)
-
-    def _card(
-        self,
-        i: int,
-        change: Change,
-        figures: Figures,
-        stories: Sequence[dict[str, Any]],
-        cause: Cause | None,
-        again: Reconsider | None,
-    ) -> dict[str, Any]:
-        series, tick_at = self.at.scene.series[i], self.at.tick_at
-        bad = [s["story_id"] for s in stories if s["sentiment"] == "negative"]
-        chart_start = tick_at - timedelta(hours=CHART_HOURS + 1)
-        chart = alerts.read_chart(self.connection, series.id, chart_start, tick_at)
-        return build_evidence(
-            series,
-            change.severity,
-            figures,
-            stories,
-            alerts.count_sources(self.connection, bad),
-            alerts.read_carriers(self.connection, series.id, bad) if bad else [],
-            chart_points(self.at.scene.baseline, i, tick_at - timedelta(seconds=1), chart),
-            cause,
-            again,
-        )
-
-    def _figures(self, i: int) -> Figures:
-        scene, findings = self.at.scene, self.at.findings
-        return Figures(
-            self.at.tick_at,
-            window_hours(findings, i),
-            int(findings.negative[i, 0]),
-            int(findings.other[i, 0]),
-            int(findings.copies[i, 0]),
-            float(findings.expected[i, 0]),
-            float(findings.variance[i, 0]),
-            float(findings.p[i, 0]),
-            max(-1.0, float(findings.score[i, 0])),
-            float(scene.baseline.share[i]),
-            float(findings.market[0] if i == scene.crowd.whole else findings.factor[i, 0]),
-            scene.baseline.as_of.date().isoformat(),
-            self.at.rules.version,
-            self.at.champion.version,
-        )
-
-    def _detail(self, i: int) -> dict[str, Any]:
-        """Figures of the moment, for the history."""
-        findings = self.at.findings
-        return {
-            "window_hours": window_hours(findings, i),
-            "negative": int(findings.negative[i, 0]),
-            "other": int(findings.other[i, 0]),
-            "expected": float(f"{float(findings.expected[i, 0]):.6g}"),
-            "score": max(-1.0, float(findings.score[i, 0])),
-        }

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
+import detect_world
 import pytest
 import sqlalchemy as sa
-from detect_world import BAD, COMPANIES, NOW, ROUTES, World
+from detect_world import BAD, COMPANIES, FINE, NOW, ROUTES, World
 from sqlalchemy.engine import Engine
 
 from pipeline.detect.course import walk
@@ -633,3 +634,40 @@ def test_a_silence_is_not_told_of_as_ended_while_a_tick_is_judged_under_it(
         assert notifications.ended_silences(sender, late) == []
     with engine.begin() as sender:
         assert len(notifications.ended_silences(sender, late)) == 1
+
+
+MANY = {f"Firm {n:02d}": f"sector {n % 10}" for n in range(40)}
+
+
+@pytest.mark.parametrize("noticed", [False, True], ids=["folded into a topic", "told before"])
+def test_a_bad_day_that_ramps_up_is_told_as_market_wide_and_its_sectors_are_not(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch, noticed: bool
+) -> None:
+    monkeypatch.setattr(detect_world, "COMPANIES", MANY)
+    world, firms, first = World(engine), list(MANY), NOW - timedelta(minutes=37)
+    with engine.begin() as c:
+        for n in range(16 * 40 * 2):  # 16 days, 40 firms, two stories each
+            at = NOW - timedelta(days=1 + n // 80) + timedelta(minutes=(n * 37) % 1440 - 720)
+            bad = BAD if n % 5 == 0 else FINE
+            world._story(c, at, firms[n % 40], bad, backfilled=True, topic=TOPICS[n // 40 % 2])
+        world._story(c, NOW - timedelta(minutes=60))
+        for n in range(14 if noticed else 0):
+            world._story(c, first, None, BAD, topic=TOPICS[n % 2], scored_at=first + timedelta(minutes=5))
+    for tick in range(14):
+        at = first + timedelta(minutes=15 * tick)
+        detect(engine, rules, as_of=at)
+        with engine.begin() as c:  # from the fourth quarter on a third of the firms has bad news in each
+            for n in [n for n in range(40) if tick >= 4 and (n + tick) % 3 == 0]:
+                topic, scored_at = TOPICS[noticed and n % 2], at + timedelta(minutes=5)
+                world._story(c, at + timedelta(minutes=3), firms[n], BAD, topic=topic, scored_at=scored_at)
+    factors = [row["market_factor"] for row in world.rows("select market_factor from ticks order by tick_at")]
+    assert any(1.2 < factor < 1.5 for factor in factors)  # everything fires before the factor says so
+    whole = alert_of(world, "all")
+    assert (whole["told"], whole["cause"], whole["inhibited_by"]) == (True, "market_wide", None)
+    assert [t[:2] for t in told(world)] == [("legal_regulation", "open")] * (not noticed) + [("all", "open")]
+    sectors = world.rows(
+        "select a.inhibited_by from alerts a join series s on s.id = a.series_id where s.kind = 'sector'"
+        " and a.fired_at is not null"
+    )
+    assert sectors
+    assert all(row["inhibited_by"] for row in sectors)
