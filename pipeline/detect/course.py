@@ -97,7 +97,7 @@ def states(evaluated: Evaluated, moves: list[Moved]) -> NDArray[np.str_]:
     after = np.full((size, end), "inactive", dtype="U8")
     learning = evaluated.days < np.array([[rule.learn_days] for rule in evaluated.crowd.rules])
     after[np.repeat(learning, TICKS_PER_DAY, axis=1)] = "learning"
-    after[evaluated.findings.no_data] = "no_data"
+    after[evaluated.findings.no_data | evaluated.findings.unread] = "no_data"
     names = {"pending": "pending", "open": "firing", "reopen": "firing", "held": "held"}
     begun: dict[int, tuple[int, str]] = {}
     for move in [
@@ -132,7 +132,8 @@ def _walk_series(evaluated: Evaluated, crowd: Crowd, i: int) -> Iterator[Moved]:
                 tick + math.ceil(rule.hold_hours * TICKS_PER_HOUR) - episode.quiet, _next(worth, tick)
             )
             passed = ahead - tick - 1
-            data = passed - int(evaluated.findings.no_data[i, tick + 1 : ahead].sum())
+            found = evaluated.findings
+            data = passed - int((found.no_data | found.unread)[i, tick + 1 : ahead].sum())
             episode, tick = replace(episode, quiet=episode.quiet + data), ahead
         else:
             tick += 1

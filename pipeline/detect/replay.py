@@ -127,7 +127,8 @@ def evaluate_stored(connection: Connection, stored: Stored, rules: Rules) -> Eva
         place = n + TICKS_PER_DAY
         trailing = {s.id: tuple(sums[tick is not None][:, i, place].ravel()) for i, s in enumerate(everyone)}
         seen = exceptions if tick else {}
-        span = make_span(scene, tick_at, trailing, seen, tick.unseen if tick else 1.0)
+        unseen, unread = (tick.unseen, tick.unread) if tick else (1.0, 0.0)
+        span = make_span(scene, tick_at, trailing, seen, unseen, unread)
         parts.append(_widen(find(span, scene.baseline, scene.crowd), scene, everyone))
         if n % TICKS_PER_DAY == 0:
             days.append(_widen_days(scene, everyone))

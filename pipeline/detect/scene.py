@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.detect.baseline import Baseline, History
 from pipeline.detect.counts import WINDOW_HOURS
-from pipeline.detect.coverage import coverage_before, feed_weights
+from pipeline.detect.coverage import MOST_UNREAD, coverage_before, feed_weights
 from pipeline.detect.night import Night, midnight
 from pipeline.detect.rules import Rules
 from pipeline.detect.tick import Crowd, Span
@@ -83,8 +83,12 @@ def make_span(
     trailing: Mapping[int, Sequence[float]],
     exceptions: Mapping[datetime, Mapping[int, float]],
     unseen: float,
+    unread: float = 0.0,
 ) -> Span:
-    """One tick from the trailing counts of its series (see store.windows.read_trailing)."""
+    """One tick from the trailing counts of its series (see store.windows.read_trailing).
+
+    `unread`: part of the newest stories that had no verdict yet.
+    """
     counts = np.zeros((len(scene.series), 3, len(WINDOW_HOURS)))
     index = scene.index
     known = [(index[series_id], numbers) for series_id, numbers in trailing.items() if series_id in index]
@@ -92,7 +96,9 @@ def make_span(
         values = np.array([numbers for _, numbers in known], dtype=float)
         counts[[place for place, _ in known]] = values.reshape(len(known), 3, -1)
     coverage = coverage_before(tick_at, exceptions, scene.weights, scene.feed_ids, unseen)
-    return Span(tick_at, counts[:, None, 0], counts[:, None, 1], counts[:, None, 2], coverage)
+    return Span(
+        tick_at, counts[:, None, 0], counts[:, None, 1], counts[:, None, 2], coverage, unread > MOST_UNREAD
+    )
 
 
 def make_history(

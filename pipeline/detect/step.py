@@ -17,7 +17,7 @@ import numpy as np
 from model.labels import TOPIC_TITLES
 from pipeline.detect.baseline import SHARE_PSEUDO_STORIES, fit_baseline, to_parameters
 from pipeline.detect.counts import TICK
-from pipeline.detect.coverage import due_ticks
+from pipeline.detect.coverage import NEWEST_STORIES, READING_TIME, due_ticks
 from pipeline.detect.night import USUAL_SHARE, Night, midnight, pack, read_night
 from pipeline.detect.rules import STATISTIC_VERSION, Rules
 from pipeline.detect.scene import (
@@ -236,7 +236,10 @@ def _evaluate(
     past = {t.tick_at: t.feeds for t in spikes.read_ticks(connection, tick_at - timedelta(days=1), tick_at)}
     past[tick_at] = windows.feed_exceptions(connection, start, tick_at)
     unseen = 0.0 if windows.ever_polled(connection) else 1.0
-    span = make_span(scene, tick_at, windows.read_trailing(connection, tick_at), past, unseen)
+    until = min(tick_at, as_of) - READING_TIME
+    unread = windows.unread_part(connection, champion.id, until, as_of, NEWEST_STORIES)
+    trailing = windows.read_trailing(connection, tick_at)
+    span = make_span(scene, tick_at, trailing, past, unseen, unread)
     findings = find(span, scene.baseline, scene.crowd)
     scenery = Scenery(scene, findings, rules, champion, tick_at, as_of)
     followed = follow_alerts(connection, scenery)
@@ -258,6 +261,7 @@ def _evaluate(
             "feeds": past[tick_at],
             "whole": round(whole, 4),
             "unseen": unseen,
+            "unread": round(unread, 4),
             "series": len(scene.series),
         },
         **versions,
@@ -287,7 +291,8 @@ def describe(
     for i, (negative, other, expected, variance, p, score) in enumerate(figures):
         if negative <= 0 and i not in states:
             continue
-        quiet = "no_data" if found.no_data[i, 0] else "learning" if scene.learning[i] else "inactive"
+        no_data = found.no_data[i, 0] or found.unread[i, 0]
+        quiet = "no_data" if no_data else "learning" if scene.learning[i] else "inactive"
         severity = _severity(scene, found, i)
         state = states.get(i) or quiet
         series_id, hours = scene.series[i].id, window_hours(found, i)

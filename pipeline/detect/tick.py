@@ -39,7 +39,8 @@ MARKET_WINDOWS = slice(0, 2)
 class Span:
     """T ticks up to `tick_at`: counts of their trailing windows [S, T, W], and the coverage that these had.
 
-    `coverage` [S, T + 95] is per quarter of an hour, so that the first tick has its 24 hours too.
+    `coverage` [S, T + 95] is per quarter of an hour, so that the first tick has its 24 hours too. `unread`: most of the
+    newest stories had no verdict yet.
     """
 
     tick_at: datetime
@@ -47,6 +48,7 @@ class Span:
     other: FloatArray
     copies: FloatArray
     coverage: FloatArray
+    unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Findings:
     factor: FloatArray
     no_data: BoolArray
     coverage: FloatArray
+    unread: BoolArray
     market: FloatArray
 
 
@@ -130,6 +133,7 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
         at_best(np.broadcast_to(factor, score.shape)),
         np.asarray((windows.coverage < LEAST_COVERAGE).all(axis=2)),
         windows.coverage[..., -1],
+        np.full(score.shape[:2], span.unread),
         np.round(whole[0, :, MARKET_WINDOWS].max(axis=1), 6),
     )
 
@@ -137,7 +141,8 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
 def observe(findings: Findings, crowd: Crowd, series: int, tick: int, tick_at: datetime) -> Observation:
     """What one tick says of one series. Everything also crosses when the whole market is worse than usual.
 
-    Where the rule is off a tick says nothing: no alert begins or rises, and one that is open runs out.
+    Where the rule is off a tick says nothing: no alert begins or rises, and one that is open runs out. While stories
+    wait unread a tick that crosses is news, but one that does not is no calm: it has no data.
     """
     if not crowd.rules[series].enabled:
         return Observation(tick_at, -1.0, enough=False, no_data=bool(findings.no_data[series, tick]))
@@ -148,9 +153,9 @@ def observe(findings: Findings, crowd: Crowd, series: int, tick: int, tick_at: d
         market = rule.warning * (float(findings.market[tick]) - 1) / (crowd.market_factor - 1)
         score, crossing = max(score, market), max(crossing, market if market >= rule.warning else -np.inf)
     enough = crossing > -np.inf
-    return Observation(
-        tick_at, crossing if enough else max(score, -1.0), enough, bool(findings.no_data[series, tick])
-    )
+    unread = findings.unread[series, tick] and crossing < crowd.rules[series].warning
+    no_data = bool(findings.no_data[series, tick] or unread)
+    return Observation(tick_at, crossing if enough else max(score, -1.0), enough, no_data)
 
 
 def follow(

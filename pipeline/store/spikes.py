@@ -35,7 +35,8 @@ class Evaluation:
 class StoredTick:
     """An evaluated quarter of an hour; `feeds` are those that brought more or less than it.
 
-    `whole`: coverage of everything in it; `unseen`: that of quarters before the first tick; `series`: how many.
+    `whole`: coverage of everything in it; `unseen`: that of quarters before the first tick; `unread`: part of the newest
+    stories without a verdict; `series`: how many.
     """
 
     tick_at: datetime
@@ -45,6 +46,7 @@ class StoredTick:
     feeds: dict[int, float]
     whole: float
     unseen: float
+    unread: float
     series: int
 
 
@@ -72,6 +74,7 @@ def read_ticks(connection: Connection, start: datetime, end: datetime) -> list[S
             {int(feed): ratio for feed, ratio in row.details.get("feeds", {}).items()},
             float(row.details.get("whole", 1.0)),
             float(row.details.get("unseen", 1.0)),
+            float(row.details.get("unread", 0.0)),
             int(row.details.get("series", 0)),
         )
         for row in rows

@@ -148,6 +148,20 @@ def ever_polled(connection: Connection) -> bool:
     return bool(connection.execute(sa.text(query)).scalar_one())
 
 
+def unread_part(
+    connection: Connection, champion_id: int, until: datetime, as_of: datetime, newest: int
+) -> float:
+    """Part of the `newest` live stories of the day before `until` that no champion had read by `as_of`; 0 without any."""
+    parameters = {
+        "champion_id": champion_id,
+        "since": until - timedelta(days=1),
+        "until": until,
+        "as_of": as_of,
+        "newest": newest,
+    }
+    return float(connection.execute(sql("windows_unread"), parameters).scalar_one())
+
+
 def read_overrides(connection: Connection) -> dict[tuple[str, str], dict[str, Any]]:
     """What differs from alerts.toml per series: (kind, key) -> fields."""
     rows = connection.execute(sa.text("select series_kind, series_key, rule from rule_overrides"))

@@ -18,7 +18,7 @@ from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import detect
 from pipeline.store import alerts, models, notifications, scores
-from pipeline.types import StoryScore
+from pipeline.types import Apart, StoryScore
 
 
 @pytest.fixture
@@ -671,3 +671,56 @@ def test_a_bad_day_that_ramps_up_is_told_as_market_wide_and_its_sectors_are_not(
     )
     assert sectors
     assert all(row["inhibited_by"] for row in sectors)
+
+
+def wait_unread(world: World, hours: int) -> list[int]:
+    """Bad news of Acme that keeps coming while nothing is scored."""
+    with world.engine.begin() as c:
+        times = [NOW + timedelta(minutes=15 * n) for n in range(1, 4 * hours)]
+        return [world._story(c, at, "Acme", BAD, scored_at=at + timedelta(days=30)) for at in times]
+
+
+def test_while_the_scorer_is_dead_nothing_is_calm_again(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    burst(world, NOW, 12)
+    world.story(NOW, "Elm", BAD, topic="macro")
+    wait_unread(world, hours=40)
+    end = NOW + timedelta(hours=40)
+    detect(engine, rules, as_of=NOW)
+    detect(engine, rules, as_of=end)
+    assert alert_of(world, "Acme")["state"] in ("firing", "held")
+    assert "resolve" not in {t[1] for t in told(world)}
+    quiet = world.rows(
+        "select distinct e.state from evaluations e join series s on s.id = e.series_id where s.key = 'Elm'"
+        " and e.tick_at > :at",
+        at=NOW + timedelta(hours=3),
+    )
+    assert quiet == [{"state": "no_data"}]
+    with engine.connect() as connection:
+        stored = read_stored(connection, NOW, end)
+        evaluated = evaluate_stored(connection, stored, rules)
+        replayed = history_lines(evaluated, walk(evaluated), tuple(s for s, _ in stored.series))
+        live = alerts.read_history_lines(connection, NOW - timedelta(days=1), end)
+    assert replayed == live
+    assert any("company/Acme open" in line for line in live)
+
+
+def test_stories_that_were_set_apart_keep_nothing_open(world: World, engine: Engine, rules: Rules) -> None:
+    world.archive_days(15)
+    burst(world, NOW, 12)
+    apart = [Apart(story, "failure", "broke the model") for story in wait_unread(world, hours=40)]
+    with engine.begin() as connection:
+        scores.set_apart(connection, world.model, apart, NOW)
+    detect(engine, rules, as_of=NOW + timedelta(hours=40))
+    assert alert_of(world, "Acme")["state"] == "resolved"
+
+
+def test_bad_news_opens_an_alert_however_much_waits_to_be_read(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days(15)
+    wait_unread(world, hours=4)
+    detect(engine, rules, as_of=NOW + timedelta(hours=3))
+    burst(world, NOW + timedelta(hours=3, minutes=5), 12)
+    detect(engine, rules, as_of=NOW + timedelta(hours=3, minutes=24))
+    assert ("Acme", "open", "critical") in told(world)
