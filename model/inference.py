@@ -145,22 +145,23 @@ class Classifier:
             out[rows] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
         return out
 
-    def explain(self, text: str, company: str | None = None) -> list[Contribution]:
+    def explain(self, text: str, company: Mentioned | str | None = None) -> list[Contribution]:
         """What each word adds to the score of the story, or of `company` in it: the score with it, less without.
 
-        A word is left out by putting the mask token in its place. Raises ModelError where the text cannot be judged.
+        A bare name is looked up in the text. A word is left out by putting the mask token in its place; the company's
+        own are not. Raises ModelError where the text cannot be judged.
         """
-        spans = find_spans(text, company) if company else ()
-        if company and not spans:
-            raise ModelError(f"{company!r} does not stand in the text; write it as it stands there")
+        asked = _located(text, company) if company else None
+        if asked is not None and not asked.spans:
+            raise ModelError(f"{asked.name!r} does not stand in the text; write it as it stands there")
+        name, spans = asked or (None, ())
         words = words_of(text, spans)
-        asked = [Mentioned(company, spans)] if company else []
         mask_token = str(self._tokens.id_to_token(self._mask_id()))
-        inputs = [TextInput(text, asked)]
+        inputs = [TextInput(text, [asked] if asked else [])]
         for word in words:
             changed, moved = occlude(text, word, mask_token, spans)
-            inputs.append(TextInput(changed, [Mentioned(company, moved)] if company else []))
-        scores = [self._score(v, company) for v in self.predict(inputs)]
+            inputs.append(TextInput(changed, [Mentioned(name, moved)] if name is not None else []))
+        scores = [self._score(v, name) for v in self.predict(inputs)]
         return [
             Contribution(w.token, w.start, w.end, scores[0] - s)
             for w, s in zip(words, scores[1:], strict=True)
@@ -170,7 +171,7 @@ class Classifier:
     def _score(verdict: Verdict | Failure, company: str | None) -> float:
         if isinstance(verdict, Failure):
             raise ModelError(f"the text cannot be judged: {verdict.reason}")
-        return verdict.companies[company].score if company else verdict.sentiment.score
+        return verdict.sentiment.score if company is None else verdict.companies[company].score
 
     def _mask_id(self) -> int:
         for token in ("[MASK]", "<mask>", "[UNK]", "<unk>"):

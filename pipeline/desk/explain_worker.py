@@ -1,6 +1,6 @@
 """The process that says which words made a verdict: `python -m pipeline.desk.explain_worker [DIRECTORY]`.
 
-One JSON object a line on standard input, {"text", "company"}; one a line back, {"words": [[start, end, pull], ...]} or
+One JSON object a line on standard input, {"text", "spans"}; one a line back, {"words": [[start, end, pull], ...]} or
 {"error"}. It ends when its input ends, or after IDLE_S without a question: the model takes half a gigabyte.
 """
 
@@ -29,11 +29,14 @@ def main(path: str | None) -> None:
 
 
 def answer(classifier: Any, question: dict[str, Any]) -> dict[str, Any]:
-    """The pull of each word on the score of the story or of a company in it."""
+    """The pull of each word on the score of the story, or where there are spans, of the company that stands there."""
     from model.errors import ModelError
+    from model.verdict import Mentioned
 
+    spans = question["spans"]
+    asked = None if spans is None else Mentioned("the company", tuple((start, end) for start, end in spans))
     try:
-        pulls = classifier.explain(question["text"], question["company"])
+        pulls = classifier.explain(question["text"], asked)
     except ModelError as error:
         return {"error": str(error)}
     return {"words": [[pull.start, pull.end, round(float(pull.contribution), 4)] for pull in pulls]}

@@ -27,6 +27,7 @@ REMEMBERED = 500
 # A word is marked from this share of the strongest one's pull; half and three quarters of it are marked stronger.
 LEAST_SHARE = 0.15
 
+Spans = tuple[tuple[int, int], ...]  # where a company stands in a text, [start, end) each
 Pull = tuple[int, int, float]  # [start, end) in the text, and what the word adds to the score
 
 
@@ -44,18 +45,21 @@ class Explainer:
         self._lock = threading.Lock()
         self._worker: subprocess.Popen[bytes] | None = None
         self._model: Path | None = None
-        self._known: OrderedDict[tuple[Path | None, str, str | None], list[Pull]] = OrderedDict()
+        self._known: OrderedDict[tuple[Path | None, str, Spans | None], list[Pull]] = OrderedDict()
 
-    def explain(self, model: Path | None, text: str, company: str | None) -> list[Pull]:
-        """The pull of each word of the text's first LONGEST_TEXT characters. Raises CannotExplain."""
+    def explain(self, model: Path | None, text: str, spans: Spans | None) -> list[Pull]:
+        """The pull of each word of the text's first LONGEST_TEXT characters on the score of the story, or with `spans`,
+        of the company that stands there. Raises CannotExplain."""
         text = text[:LONGEST_TEXT]
-        key = (model, text, company)
+        if spans is not None:
+            spans = tuple((start, end) for start, end in spans if end <= LONGEST_TEXT)
+        key = (model, text, spans)
         if key in self._known:
             return self._known[key]
         if not self._lock.acquire(timeout=DEADLINE_S):
             raise CannotExplain("others are asking for words as well", "try again in a minute")
         try:
-            said = self._ask(model, {"text": text, "company": company})
+            said = self._ask(model, {"text": text, "spans": spans})
         finally:
             self._lock.release()
         if "error" in said:

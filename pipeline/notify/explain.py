@@ -7,7 +7,7 @@ again at the next run for what is not sent by then.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from pipeline.notify.view import STORIES
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 MOST_STORIES = 24
 MOST_CHARS = 400
 
-#: (text, company as it stands there or None) -> each word and what it adds to the score.
-Explain = Callable[[str, str | None], Iterable[tuple[str, float]]]
+#: (text, where the company stands in it or () for the story) -> each word and what it adds to the score.
+Explain = Callable[[str, Sequence[tuple[int, int]]], Iterable[tuple[str, float]]]
 
 
 def explain_waiting(
@@ -36,8 +36,9 @@ def explain_waiting(
     explain = load()
     for story in stories:
         text = story.text[:MOST_CHARS]
-        name = story.name if story.name and story.name in text else None
-        found = weighty(explain(text, name)) if name or story.company_id is None else []
+        # all of them, as the verdict was made: one spelling alone may be told something else
+        spans = [(start, end) for start, end in story.spans if end <= MOST_CHARS]
+        found = weighty(explain(text, spans)) if spans or story.company_id is None else []
         with engine.begin() as connection:
             words.save(connection, story, model_version_id, found, as_of)
     return len(stories)

@@ -42,6 +42,12 @@ class StoryClassifier:
         verdicts = self._classifier.predict(inputs)
         return [Failed(v.reason) if isinstance(v, Failure) else v for v in verdicts]
 
-    def words(self, text: str, company: str | None = None) -> list[tuple[str, float]]:
-        """Each word and what it adds to the score of the story, or of `company` in it. Raises model.errors.ModelError."""
-        return [(c.token, c.contribution) for c in self._classifier.explain(text, company)]
+    def words(self, text: str, spans: Sequence[tuple[int, int]] = ()) -> list[tuple[str, float]]:
+        """Each word and what it adds to the score of the story, or of the company that stands at `spans`.
+
+        Raises model.errors.ModelError.
+        """
+        from model.inference import Mentioned
+
+        asked = Mentioned("the company", tuple(spans)) if spans else None
+        return [(c.token, c.contribution) for c in self._classifier.explain(text, asked)]

@@ -17,7 +17,7 @@ from lxml import html
 from sqlalchemy import Engine
 
 from model.registry import STARTER
-from pipeline.desk.explaining import LONGEST_TEXT, Explainer
+from pipeline.desk.explaining import LONGEST_TEXT, Explainer, Spans
 from pipeline.store import desk_series
 
 PAGES = (
@@ -77,8 +77,9 @@ def test_words_of_a_verdict(market: Engine, browser: TestClient) -> None:
     assert missing.status_code == 200
     assert "bring them back" in missing.text  # the files of the market's champion are nowhere
     change(market, "update model_versions set path = :path", path=str(STARTER))
-    browser.app.state.desk.explainer = EveryWord()  # type: ignore[attr-defined]
+    explainer = browser.app.state.desk.explainer = EveryWord()  # type: ignore[attr-defined]
     text = browser.get(f"/stories/{story}/words").text
+    assert explainer.asked is None
     title = one(market, "select title from stories where id = :s", s=story)
     assert all(f">{word}</mark>" in text for word in title.replace("'", "&#39;").split())
     company = one(
@@ -90,6 +91,15 @@ def test_words_of_a_verdict(market: Engine, browser: TestClient) -> None:
     name = one(market, "select name from companies where id = :c", c=company)
     assert f"for {name} " in browser.get(f"/stories/{story}/words?company={company}").text
     assert browser.get(f"/stories/{story}/words?company=999").status_code == 404
+    change(
+        market,
+        "update mentions set spans = '[[0, 2], [4, 9]]' where company_id = :c and article_id ="
+        " (select first_article_id from stories where id = :s)",
+        c=company,
+        s=story,
+    )
+    browser.get(f"/stories/{story}/words?company={company}")
+    assert explainer.asked == ((0, 2), (4, 9))  # all its names, as the verdict was made
 
 
 def test_models_show_calibration_on_labels_the_champion_did_not_see(
@@ -203,7 +213,8 @@ PAYLOADS = [
 class EveryWord(Explainer):
     """Explains without a model: every word pulls."""
 
-    def explain(self, model: Path | None, text: str, company: str | None) -> list[tuple[int, int, float]]:
+    def explain(self, model: Path | None, text: str, spans: Spans | None) -> list[tuple[int, int, float]]:
+        self.asked = spans
         return [(*found.span(), 0.1) for found in re.finditer(r"\S+", text[:LONGEST_TEXT])]
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from pipeline.desk import doors
 from pipeline.desk.context import PAGE_ROWS, Ask, BigId, Moment, Plain, Words
-from pipeline.desk.explaining import LONGEST_TEXT, parts_of
+from pipeline.desk.explaining import LONGEST_TEXT, Spans, parts_of
 from pipeline.errors import ModelUnavailable
 from pipeline.store import desk_series, desk_stories
 from pipeline.store.desk_stories import StoryFilter
@@ -94,24 +94,25 @@ def words(
         found = desk_stories.story(connection, story_id)
         if found is None or found["model_version"] is None:
             raise HTTPException(404)
-        named = None if company is None else _as_named(found, company)
+        spans = None if company is None else _places(found, company)
         try:
             model = doors.model_directory(desk.engine, desk.settings, connection, found["model_version"])
         except ModelUnavailable as error:
             return ask.page("story_words.html", problem=error, parts=[], name=None)
     try:  # the connection is given back: the answer takes seconds
-        pulls = desk.explainer.explain(model, found["text"], named)
+        pulls = desk.explainer.explain(model, found["text"], spans)
     except ModelUnavailable as error:
         return ask.page("story_words.html", problem=error, parts=[], name=None)
     parts = parts_of(found["text"][:LONGEST_TEXT], pulls)
+    named = found["text"][slice(*spans[0])] if spans else None
     return ask.page("story_words.html", problem=None, parts=parts, name=named)
 
 
-def _as_named(story: dict[str, Any], company_id: int) -> str:
-    """The company as it stands in the story's text."""
+def _places(story: dict[str, Any], company_id: int) -> Spans:
+    """Everywhere that the company stands in the story's text, under any of its names: the verdict was made of all."""
     for company in story["companies"]:
-        for start, end in company["spans"] or [] if company["company_id"] == company_id else []:
-            return str(story["text"][start:end])
+        if company["company_id"] == company_id and company["spans"]:
+            return tuple((start, end) for start, end in company["spans"])
     raise HTTPException(404)
 
 

@@ -18,7 +18,7 @@ for line in sys.stdin:
     asked = json.loads(line)
     if "die" in asked["text"]:
         sys.exit(1)
-    if "refuse" in asked["text"]:
+    if "refuse" in asked["text"] or asked["spans"] == []:
         answer = {"error": "no text"}
     else:
         answer = {"words": [[0, len(asked["text"].split()[0]), -0.5]]}
@@ -51,7 +51,7 @@ def test_nothing_starts_before_a_question_and_answers_are_remembered(make: Make,
     assert not (tmp_path / "starts").exists()
     assert explainer.explain(None, "Slump at Acme", None) == [(0, 5, -0.5)]
     assert explainer.explain(None, "Slump at Acme", None) == [(0, 5, -0.5)]
-    assert explainer.explain(None, "Fire at Acme", "Acme") == [(0, 4, -0.5)]
+    assert explainer.explain(None, "Fire at Acme", ((8, 12),)) == [(0, 4, -0.5)]
     assert starts(tmp_path) == 1
 
 
@@ -79,6 +79,13 @@ def test_what_cannot_be_explained_is_said_and_not_remembered(make: Make) -> None
 
 def test_long_texts_are_cut(make: Make) -> None:
     assert make().explain(None, "x" * 5000, None) == [(0, 1200, -0.5)]
+
+
+def test_a_company_beyond_the_cut_is_not_explained_as_the_story(make: Make) -> None:
+    explainer = make()
+    assert explainer.explain(None, "x" * 5000, ((0, 4), (1300, 1304))) == [(0, 1200, -0.5)]
+    with pytest.raises(CannotExplain):
+        explainer.explain(None, "x" * 5000, ((1300, 1304),))
 
 
 def test_parts_keep_the_text_and_mark_strong_words() -> None:

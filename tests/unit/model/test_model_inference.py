@@ -223,6 +223,22 @@ def test_explaining_gives_each_words_share_with_its_place(classifier):
         classifier.explain(text, "nobody")
 
 
+def test_explaining_asks_about_every_name_of_a_company_as_its_verdict_did(classifier, monkeypatch):
+    text = "acme rises after borel falls"  # both are names of one company
+    company = Mentioned("acme group", ((0, 4), (17, 22)))
+    asked = []
+    predict = classifier.predict
+    monkeypatch.setattr(classifier, "predict", lambda inputs: asked.append(predict(inputs)) or asked[-1])
+    parts = classifier.explain(text, company)
+    monkeypatch.undo()
+    assert [p.token for p in parts] == ["rises", "after", "falls"]
+    (verdict,) = classifier.predict([TextInput(text, [company])])
+    base = asked[0][0].companies["acme group"]
+    assert base.score == pytest.approx(verdict.companies["acme group"].score, abs=1e-5)
+    with pytest.raises(ModelError, match="does not stand"):
+        classifier.explain(text, Mentioned("acme group", ()))
+
+
 def test_words_without_spaces_are_characters_and_marks_show_the_pull():
     assert [w.token for w in words_of("腾讯 up")] == ["腾", "讯", "up"]
     assert occlude("aa bb cc", words_of("aa bb cc")[0], "[MASK]", ((3, 5),)) == ("[MASK] bb cc", ((7, 9),))

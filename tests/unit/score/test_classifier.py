@@ -24,3 +24,21 @@ def test_waiting_threads_sleep_unless_the_operator_says_otherwise(monkeypatch):
     assert said() == "PASSIVE\n"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert said() == "ACTIVE\n"
+
+
+def test_words_of_a_company_are_asked_for_at_every_place_where_it_stands():
+    from model.verdict import Contribution, Mentioned
+    from pipeline.score.classifier import StoryClassifier
+
+    asked = []
+
+    class Explaining:
+        languages, version = ("en",), "v1"
+
+        def explain(self, text, company):
+            asked.append(company)
+            return [Contribution("slumps", 5, 11, -0.5)]
+
+    stories = StoryClassifier(Explaining())
+    assert stories.words("Acme slumps", [(0, 4)]) == stories.words("It slumps") == [("slumps", -0.5)]
+    assert asked == [Mentioned("the company", ((0, 4),)), None]
