@@ -5,8 +5,8 @@ reject with its reason. Nothing else can happen to it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -25,6 +25,10 @@ SUMMARY_MIN = 40
 BODY_START = 2_000
 # Published longer ago than this when it arrives: history (a first poll, an archive), not news.
 LATE = timedelta(hours=6)
+DAY = timedelta(days=1)
+# From this share of its dated items on, and from two on, those of a document at midnight sharp are days without an hour:
+# news is published there once in 86,400 seconds by chance, and one item alone may well be (an embargo that ends).
+DAYS_SHARE = 0.9
 # Articles of a document that say in which language most of it is.
 USUAL_OF = 40
 # Publishers' clocks differ from ours by this much without meaning the future.
@@ -110,7 +114,7 @@ def prepare(feed: ParsedFeed, options: FeedOptions, base_url: str, now: datetime
     """Drafts of a document's items, in its order. `base_url` completes relative links, `now` bounds dates."""
     outlet = title(options.title or feed.title).text
     cleaned = [_clean(item, outlet, base_url) for item in feed.items]
-    dates = [parse_date(item.published_raw, options.default_tz, now) for item in feed.items]
+    dates = _days([parse_date(item.published_raw, options.default_tz, now) for item in feed.items])
     items = [
         Item(
             _guid(raw),
@@ -144,22 +148,37 @@ def prepare(feed: ParsedFeed, options: FeedOptions, base_url: str, now: datetime
     return prepared
 
 
-def event_time(published_at: datetime | None, first_seen_at: datetime) -> datetime:
-    """When it happened, as far as may be believed: published, unless that is unknown or after we saw it."""
+def event_time(published_at: datetime | None, first_seen_at: datetime, date_status: str = "ok") -> datetime:
+    """When it happened, as far as may be believed: published, unless that is unknown or after we saw it.
+
+    Of a day without an hour nothing is believed before it is history: then its first instant is near enough.
+    """
     if published_at is None or published_at > first_seen_at + CLOCK_SLACK:
+        return first_seen_at
+    if date_status != "ok" and not is_late(published_at, first_seen_at, date_status):
         return first_seen_at
     return published_at
 
 
-def is_late(published_at: datetime | None, first_seen_at: datetime) -> bool:
-    """Whether it is history: published more than 6 h before it arrived."""
-    return published_at is not None and first_seen_at - published_at > LATE
+def is_late(published_at: datetime | None, first_seen_at: datetime, date_status: str = "ok") -> bool:
+    """Whether it is history: published more than 6 h before it arrived; a day without an hour, over for as long."""
+    if published_at is None:
+        return False
+    return first_seen_at - published_at > (LATE + DAY if date_status == "date_only" else LATE)
 
 
 def story_text(title_: str, summary: str, body: str | None) -> str:
     """Title, newline, summary (or the start of the body where the summary says too little), at most 4,000 characters."""
     lead = summary if len(summary) >= SUMMARY_MIN or not body else (body[:BODY_START])
     return f"{title_}\n{lead}"[:STORY_TEXT_LIMIT].rstrip() if lead else title_[:STORY_TEXT_LIMIT]
+
+
+def _days(dates: Sequence[ParsedDate]) -> Sequence[ParsedDate]:
+    """The dates of a document; where (nearly) all are at midnight, those are days. Identity needs them, so they stay set."""
+    dated, midnights = sum(date.at is not None for date in dates), sum(date.is_midnight for date in dates)
+    if midnights < 2 or midnights < DAYS_SHARE * dated:
+        return dates
+    return [replace(date, status="date_only") if date.at and date.is_midnight else date for date in dates]
 
 
 def _clean(item: ParsedItem, outlet: str, base_url: str) -> Draft:

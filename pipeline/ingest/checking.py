@@ -43,7 +43,7 @@ def check_address(
         drafts = prepared.drafts
         report |= {
             "title": prepared.title, "items": prepared.seen, "rejected": prepared.rejected,
-            "without_usable_date": sum(draft.date_status != "ok" for draft in drafts),
+            "without_usable_date": sum(draft.published_at is None for draft in drafts),
             "languages": sorted({draft.language or "unknown" for draft in drafts}),
             "warnings": list(prepared.warnings), "newest": drafts[0].title if drafts else None,
         }  # fmt: skip

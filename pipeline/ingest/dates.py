@@ -6,7 +6,7 @@ Each form is one row of `_FORMS`; a new form is a new row and a case in tests/da
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -22,11 +22,15 @@ _RAW_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class ParsedDate:
-    """`at` is aware UTC and set only when `status` is ok; `tz_source` says where its zone came from."""
+    """`at` is aware UTC and set only when `status` is ok; `tz_source` says where its zone came from.
+
+    `is_midnight`: its clock stands at 00:00:00 sharp, as where a program was given a day and wrote a time.
+    """
 
     at: datetime | None
     status: str  # ok | missing | unparseable | ambiguous_tz | date_only | future | ancient
     tz_source: str = "none"  # offset | abbreviation | feed_default | none
+    is_midnight: bool = False
 
 
 # Abbreviation -> zone; the offset that the letters promise must be the zone's own on that date, else it is ambiguous.
@@ -143,14 +147,14 @@ def _read_usual(value: str) -> ParsedDate | None:
             return None
         offset = timedelta(hours=hours, minutes=minutes)
         moment = moment + offset if zone[0] == "-" else moment - offset
-    return ParsedDate(moment, "ok", "offset")
+    return ParsedDate(moment, "ok", "offset", clock == "00:00:00")
 
 
 def _read(value: str, default_tz: str | None) -> ParsedDate:
     unix = _UNIX.match(value)
     if unix:
         seconds = int(unix[1]) if unix[1] else int(unix[2]) / 1000
-        return ParsedDate(datetime.fromtimestamp(seconds, UTC), "ok", "offset")
+        return ParsedDate(datetime.fromtimestamp(seconds, UTC), "ok", "offset", seconds % 86_400 == 0)
     for form in _FORMS:
         match = form.match(value)
         if match:
@@ -164,8 +168,10 @@ def _from_parts(parts: dict[str, str | None], default_tz: str | None) -> ParsedD
         return ParsedDate(None, "ancient")
     if parts.get("hour") is None:
         return ParsedDate(None, "date_only")
-    moment = datetime.combine(day, datetime.min.time()) + _time_of_day(parts)
-    return _with_zone(moment, (parts.get("zone") or "").strip("() "), default_tz)
+    clock = _time_of_day(parts)
+    moment = datetime.combine(day, datetime.min.time()) + clock
+    dated = _with_zone(moment, (parts.get("zone") or "").strip("() "), default_tz)
+    return replace(dated, is_midnight=not clock) if dated.at else dated
 
 
 def _day(parts: dict[str, str | None]) -> date:

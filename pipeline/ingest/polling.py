@@ -371,7 +371,7 @@ def _poll_row(polled: Polled, outcome: Outcome, judged: Judged | None, as_of: da
     return replace(
         poll, seen=polled.prepared.seen, new=len(judged.new), revised=len(judged.revised), unchanged=judged.unchanged,
         duplicate=judged.duplicates, rejected=count_rejected(judged.rejects), warnings=polled.prepared.warnings,
-        bad_dates=sum(draft.date_status != "ok" for _, draft in judged.new),
+        bad_dates=sum(draft.published_at is None for _, draft in judged.new),
     )  # fmt: skip
 
 

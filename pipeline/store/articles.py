@@ -106,7 +106,7 @@ def waiting(
         ids, draft = stored.get((article.feed_id, article.item_key)), article.draft
         if ids is not None and ids.story_id is not None:
             seen_at, available_at = article.first_seen_at, article.available_at
-            history = available_at is not None or is_late(draft.published_at, seen_at)
+            history = available_at is not None or is_late(draft.published_at, seen_at, draft.date_status)
             row = Waiting(
                 ids.id, draft.source, draft.url_key, draft.title, draft.summary, draft.body, draft.language, seen_at,
                 available_at or seen_at, history,
@@ -269,12 +269,19 @@ def article_row(article: NewArticle) -> dict[str, Any]:
         "body": draft.body, "author": draft.author, "categories": SEPARATOR.join(draft.categories) or None,
         "language": draft.language, "language_p": draft.language_p, "published_raw": draft.published_raw,
         "published_at": draft.published_at, "tz_source": draft.tz_source, "date_status": draft.date_status,
-        "first_seen_at": seen_at, "event_at": event_time(draft.published_at or article.available_at, seen_at),
+        "first_seen_at": seen_at, "event_at": _event_time(article),
         "available_at": article.available_at or seen_at,
-        "backfilled": article.available_at is not None or is_late(draft.published_at, seen_at),
+        "backfilled": article.available_at is not None or is_late(draft.published_at, seen_at, draft.date_status),
         "content_hash": draft.content_hash, "corrected": says_correction(draft.title, draft.summary),
         "flags": SEPARATOR.join(draft.flags) or None,
     }  # fmt: skip
+
+
+def _event_time(article: NewArticle) -> datetime:
+    draft, seen_at = article.draft, article.first_seen_at
+    if draft.published_at is None:
+        return event_time(article.available_at, seen_at)
+    return event_time(draft.published_at, seen_at, draft.date_status)
 
 
 def refusal(error: Exception) -> str:

@@ -108,6 +108,33 @@ def test_an_article_lives_through_edits_corrections_and_copies(
     assert 0 < shares[0][0] <= 1
 
 
+def test_news_dated_by_midnight_counts_live_all_day(engine: Engine, wire: FeedServer) -> None:
+    towns = {"Lyon": 23, "Oslo": 22, "Turin": 3}
+    body = rss(
+        *[
+            item(
+                town,
+                f"A factory burns down in {town}",
+                f"In {town} {day} people fled.",
+                f"{day:02} Nov 2026 00:00:00 GMT",
+            )
+            for town, day in towns.items()
+        ]
+    )
+    report = poll(engine, add(engine, wire, "days", body))
+    assert report.new == 3
+    found = query(engine, "select published_at, date_status, event_at, backfilled from articles order by id")
+    assert [row.date_status for row in found] == ["date_only"] * 3
+    assert [row.backfilled for row in found] == [False, True, True]
+    assert [row.event_at for row in found] == [NOW, found[1].published_at, found[2].published_at]
+    assert query(engine, "select backfilled from stories order by first_article_id") == [
+        (False,),
+        (True,),
+        (True,),
+    ]
+    assert query(engine, "select bad_dates from feed_fetches") == [(0,)]
+
+
 def test_running_twice_changes_nothing(engine: Engine, wire: FeedServer) -> None:
     ids = [
         add(

@@ -32,6 +32,23 @@ def test_absent_is_missing_not_now() -> None:
     assert parse_date("  ", "UTC", NOW).status == "missing"
 
 
+@pytest.mark.parametrize(
+    ("raw", "is_midnight"),
+    [
+        ("Fri, 20 Nov 2026 00:00:00 GMT", True),
+        ("2026-11-20T00:00:00-05:00", True),
+        ("Nov 20, 2026 12:00 AM UTC", True),
+        ("1794963600", False),
+        ("1795132800", True),
+        ("Fri, 20 Nov 2026 00:00:01 GMT", False),
+        ("2026-11-20T05:00:00Z", False),
+        ("2026-11-20", False),
+    ],
+)
+def test_midnight_is_told_as_it_was_written(raw: str, is_midnight: bool) -> None:
+    assert parse_date(raw, None, NOW).is_midnight == is_midnight
+
+
 def test_a_day_without_an_hour_ends_at_its_last_second() -> None:
     assert end_of_day("2026-11-20", None) == datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)
     assert end_of_day("Nov 20, 2026", "America/New_York") == datetime(2026, 11, 21, 4, 59, 59, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.ingest.articles import FeedOptions, Prepared, prepare
+from pipeline.ingest.articles import FeedOptions, Prepared, event_time, is_late, prepare
 from pipeline.ingest.identity import (
     REVISION_LIMIT,
     Identity,
@@ -176,3 +176,39 @@ def test_a_page_that_lists_many_items_names_none() -> None:
         *[ParsedItem(str(n), "https://e.com/all", f"Title number {n} of many") for n in range(3)]
     ).drafts
     assert [draft.url_key for draft in drafts] == [None] * 3
+
+
+def dated(*raws: str) -> Prepared:
+    return prepared(
+        *[ParsedItem(str(n), title=f"News number {n}", published_raw=raw) for n, raw in enumerate(raws)]
+    )
+
+
+MIDNIGHT, BEFORE, OLD = (f"{day} Nov 2026 00:00:00 GMT" for day in (23, 22, 3))
+
+
+def test_a_document_that_writes_midnight_for_the_day_has_days_without_an_hour() -> None:
+    today, yesterday, old = dated(MIDNIGHT, BEFORE, OLD).drafts
+    assert {draft.date_status for draft in (today, yesterday, old)} == {"date_only"}
+    at = NOW.replace(hour=10)
+    assert not is_late(today.published_at, at, today.date_status)
+    assert event_time(today.published_at, at, today.date_status) == at
+    assert not is_late(yesterday.published_at, at.replace(hour=6), yesterday.date_status)
+    assert is_late(yesterday.published_at, at, yesterday.date_status), "over for ten hours"
+    assert event_time(old.published_at, at, old.date_status) == old.published_at
+
+
+def test_midnight_is_an_hour_where_the_other_items_have_one_and_where_an_item_is_alone() -> None:
+    hours = [f"22 Nov 2026 {hour}:15:00 GMT" for hour in range(10, 15)]
+    for result in (dated(MIDNIGHT, MIDNIGHT, *hours), dated(MIDNIGHT, hours[0]), dated(MIDNIGHT)):
+        assert {draft.date_status for draft in result.drafts} == {"ok"}
+        assert is_late(result.drafts[0].published_at, NOW, "ok")
+    with_one_hour = dated(*[MIDNIGHT] * 9, hours[0]).drafts
+    assert [draft.date_status for draft in with_one_hour] == ["date_only"] * 9 + ["ok"]
+
+
+def test_a_day_without_an_hour_names_an_article_as_before() -> None:
+    alone, among = dated(MIDNIGHT).drafts[0], dated(MIDNIGHT, MIDNIGHT).drafts[0]
+    assert (among.item_key, among.aliases, among.published_at) == (
+        alone.item_key, alone.aliases, alone.published_at
+    )  # fmt: skip
