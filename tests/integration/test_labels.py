@@ -13,11 +13,12 @@ from newsroom import NOW, add_articles, add_company, add_feed, add_model, mentio
 
 from pipeline import labels as labelling
 from pipeline import run
+from pipeline.label.drift import estimate_accuracy
 from pipeline.label.formats import FORMATS, write_labels
 from pipeline.label.schema import Rename
 from pipeline.label.step import import_labels
 from pipeline.settings import Settings
-from pipeline.store import desk_labels, labels
+from pipeline.store import desk_labels, drift, labels
 
 
 @pytest.fixture
@@ -261,3 +262,26 @@ def test_the_watch_estimates_accuracy_from_random_labels_and_measures_drift(engi
     lines = rows(engine, "select count(*) from drift_reports")
     assert labelling.watch(line, as_of=NOW)["lines"] == 0, "the same moment again changes nothing"
     assert rows(engine, "select count(*) from drift_reports") == lines
+
+
+def test_what_labellers_dispute_says_nothing_of_the_accuracy(engine):
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Day {i}\nSomething happens." for i in range(41)])
+    for article in articles:
+        score(engine, model, article, (0.9, 0.05, 0.05))
+    people = {
+        "anna": ["neutral"] * 41,
+        "bob": ["negative"] * 40 + ["neutral"],
+        "carl": [None] * 40 + ["negative"],
+    }
+    given = [
+        labels.NewLabel(article, "story", person, NOW, "desk", sentiment=verdict, queue_reason="random")
+        for person, verdicts in people.items()
+        for article, verdict in zip(articles, verdicts, strict=True)
+        if verdict
+    ]
+    with engine.begin() as connection:
+        labels.write_labels(connection, given, NOW)
+        checked = drift.read_checked(connection, model, NOW, 90)
+    assert [found.right for found in checked] == [False], "two of three say neutral; forty are disputed"
+    assert estimate_accuracy(checked) == []

@@ -1,10 +1,14 @@
--- Labels drawn at random beside the version's verdict, one per article: what most of its labellers say.
-with verdicts as (
-  select label.article_id, mode() within group (order by label.sentiment) as sentiment
+-- Labels drawn at random beside the version's verdict, one per article: what more than half of its labellers say; what
+-- they dispute says nothing of the version.
+with said as (
+  select label.article_id, label.sentiment, count(*) as votes,
+         sum(count(*)) over (partition by label.article_id) as all_votes
   from labels as label
   where label.retracted_at is null and label.target = 'story' and label.queue_reason = 'random'
     and label.labelled_at >= :since and label.labelled_at <= :as_of
-  group by label.article_id
+  group by label.article_id, label.sentiment
+), verdicts as (
+  select article_id, sentiment from said where 2 * votes > all_votes
 )
 select feed.name as feed,
        coalesce((select topic.topic from score_topics as topic
