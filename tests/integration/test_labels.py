@@ -13,12 +13,16 @@ from newsroom import NOW, add_articles, add_company, add_feed, add_model, mentio
 
 from pipeline import labels as labelling
 from pipeline import run
+from pipeline.ingest.articles import FeedOptions, prepare, story_text
+from pipeline.ingest.group import group_waiting
+from pipeline.ingest.parse import ParsedFeed, ParsedItem
+from pipeline.label.dataset import merge_labels
 from pipeline.label.drift import estimate_accuracy
 from pipeline.label.formats import FORMATS, write_labels
 from pipeline.label.schema import Rename
 from pipeline.label.step import import_labels
 from pipeline.settings import Settings
-from pipeline.store import desk_labels, drift, labels
+from pipeline.store import articles, desk_labels, drift, labels, retrainings
 
 
 @pytest.fixture
@@ -285,3 +289,86 @@ def test_what_labellers_dispute_says_nothing_of_the_accuracy(engine):
         checked = drift.read_checked(connection, model, NOW, 90)
     assert [found.right for found in checked] == [False], "two of three say neutral; forty are disputed"
     assert estimate_accuracy(checked) == []
+
+
+LEAD = (
+    "The regulator opened a probe into drug prices on Monday. Acme (ACM) shares fell nine percent after it, while"
+    " rival Elm rose to a record high in early trading in Zurich. "
+)
+
+
+def stored(engine, feed, **item):
+    """An article as a poll stores it; returns its id."""
+    draft = prepare(
+        ParsedFeed(items=(ParsedItem("1", **item),)), FeedOptions(), "https://e.com/", NOW
+    ).drafts[0]
+    with engine.begin() as connection:
+        articles.insert_articles(connection, [articles.NewArticle(feed, draft.item_key, draft, NOW)])
+        return connection.execute(
+            sa.text("select id from articles where feed_id = :feed"), {"feed": feed}
+        ).scalar_one()
+
+
+@pytest.fixture
+def copy(engine):
+    """Two articles of one story, the second with its lead in the body: (its id, the text that its spans were cut from)."""
+    for name, ticker in (("Acme", "ACM"), ("Elm", None)):
+        add_company(engine, name, ticker)
+    title = "Regulator opens probe into drug prices"
+    stored(engine, add_feed(engine, "wire"), title=title, summary=LEAD)
+    second = stored(engine, add_feed(engine, "paper"), title=title, summary="Read more.", content=LEAD * 20)
+    group_waiting(engine)
+    assert rows(engine, "select story_match from articles order by id") == [("first",), ("title",)]
+    companies = dict(rows(engine, "select name, id from companies"))
+    given = [
+        labels.NewLabel(second, "company", "anna", NOW, "file", company_id=companies[name], sentiment=verdict)
+        for name, verdict in (("Acme", "negative"), ("Elm", "positive"))
+    ]
+    with engine.begin() as connection:
+        labels.write_labels(connection, given, NOW)
+    return second, story_text(title, "Read more.", (LEAD * 20).strip())
+
+
+def taught(engine):
+    """What a retraining and a file of labels have of the labelled copy: text, and the words that each company's spans cut."""
+    with engine.connect() as connection:
+        (article,) = merge_labels(retrainings.read_label_rows(connection))
+        exported = labels.read_labels(connection)
+    words = {name: {article.text[a:b] for a, b in spans} for name, spans, _ in article.companies}
+    for label in exported:
+        assert label.text == article.text
+        assert {name: {label.text[a:b] for a, b in spans} for name, spans in label.mentions} == words
+    return article.text, words
+
+
+def test_a_label_on_a_copy_teaches_the_text_that_its_companies_were_found_in(engine, copy):
+    _, text = copy
+    assert taught(engine) == (text, {"Acme": {"Acme", "(ACM)"}, "Elm": {"Elm"}})
+
+
+def test_a_label_on_a_copy_teaches_the_state_in_which_it_was_grouped(engine, copy):
+    second, text = copy
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("update articles set title = 'UPDATE 2 - ' || title, revision = 2 where id = :id"),
+            {"id": second},
+        )
+    assert taught(engine) == (text, {"Acme": {"Acme", "(ACM)"}, "Elm": {"Elm"}})
+    with engine.begin() as connection:
+        connection.execute(sa.text("update labels set retracted_at = :at"), {"at": NOW})
+        assert retrainings.read_unlabelled(connection, 10) == [(text, False)]
+
+
+def test_a_span_that_cuts_no_name_of_its_company_teaches_nothing(engine, copy):
+    second, text = copy
+    spans = [[0, 4], [text.index("Acme"), text.index("Acme") + 4], [0, text.index("into")]]
+    (acme,) = rows(engine, "select id from companies where name = 'Acme'")[0]
+    with engine.begin() as connection:
+        for company, places in ((acme, spans), (acme + 1, [[3, 9]])):
+            connection.execute(
+                sa.text(
+                    "update mentions set spans = cast(:spans as jsonb) where article_id = :a and company_id = :c"
+                ),
+                {"spans": json.dumps(places), "a": second, "c": company},
+            )
+    assert taught(engine) == (text, {"Acme": {"Acme"}})
