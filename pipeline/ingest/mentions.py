@@ -2,7 +2,8 @@
 
 A name that is also a common word (Ford, Target, Gap, Visa) counts only where something says that the company is
 meant: a stronger name of it in the same text (`Target Corp`, `NYSE: TGT`), a neighbour that companies have and
-words do not (`Target's shares`, `Gap reports`), or a place beside a company that is sure (`Visa and Gap sue`). Phrases in `negative_contexts` (`price target`) win over any match.
+words do not (`Target's shares`, `Gap reports`), or a place beside a company that is sure (`Visa and Gap sue`). Phrases in `negative_contexts` (`price target`) win over any match;
+one that holds no name of its company (`H-1B`) says of what is spoken, and a common word near it is no company.
 """
 
 import re
@@ -17,6 +18,8 @@ TITLE_WEIGHT = 0.5
 PLACE_WEIGHT = 0.3
 SHARE_WEIGHT = 0.2
 SPAN_LIMIT = 50
+# Characters between a common word and a phrase that says of what is spoken: about what a headline has.
+SETTING_REACH = 40
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _SUFFIX = re.compile(
@@ -30,7 +33,7 @@ _AFTER = re.compile(
     r"said|says|reports?|reported|posts?|posted|beats?|misses|missed|raises?|raised|cuts?|lowers?|lowered|warns?|warned|plans?|"
     r"to\s+(?:buy|sell|cut|close|acquire|report|launch|lay|recall|pay|invest|open|raise|spin|hire|offer)|sues?|sued|recalls?|agrees?|agreed|"
     r"announces?|announced|expects?|forecasts?|sees|surges?|slumps?|slides?|jumps?|tumbles?|plunges?|soars?|gains?|rises?|falls?|drops?|"
-    r"profits?|earnings|revenue|sales|results|dividend|outlook|q[1-4]|quarterly|motor)\b|\s*\((?:NYSE|NASDAQ|[A-Z]{1,5}(?:\.[A-Z])?\))|\s*,\s+(?:which|whose)\b)",
+    r"profits?|earnings|revenue|sales|results|dividend|outlook|q[1-4]|quarterly|motor)\b|\s*\((?:NYSE|NASDAQ|[A-Z]{1,5}(?:\.[A-Z])?\))|\s*,\s+(?:which|whose)\b|\s*(?:股价|股價|股票|公司))",
     re.IGNORECASE,
 )  # fmt: skip
 _BEFORE = re.compile(
@@ -44,9 +47,13 @@ _STRONG_AFTER = re.compile(
 )
 _LIST = re.compile(r",? (?:and|&|or|vs\.?) |, |/| & ")
 # `Owens Corning upgraded`, `Fed's Williams says`: another capital right before it, and it is not the start of a sentence.
+# `U.S. Visa cuts` too; but `sales in the U.S. Visa said` is the end of one.
 _PART_OF_NAME = re.compile(
     r"(?<![.:!?])(?:^|\s)(?!(?:Why|How|What|When|Where|Is|Are|Can|Will|Does|Did|The|A|An|If|As|At|In|On|Of|For|And|But|Or|To|By|From|With|Retailer|Rival)\b)[A-Z][\w&'’-]*\s$"
+    r"|(?<![Tt]he )\b(?:[A-Z]\.){2,}\s$"
 )
+# Where the subject of a headline stands: at its start, or after its mark (`UPDATE 1-`, `BRIEF:`).
+_SUBJECT = re.compile(r"(?:^|[-–—:;|]\s*)$")
 _LOWER_END = re.compile(r"[a-z]{2,},? $")
 _LOWER_START = re.compile(r"^,? [a-z]{2,}")
 _LOWER_WORD = re.compile(r"\b[a-z]{4,}\b")
@@ -79,7 +86,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """One string of the automaton. `kind`: name, weak (common word), ticker, blocker (negative context)."""
+    """One string of the automaton. `kind`: name, weak (common word), ticker, blocker (negative context), setting (one without the name)."""
 
     company_id: int
     text: str
@@ -154,7 +161,8 @@ def _patterns(company: Watched) -> Iterable[_Pattern]:
             company, name, "weak" if weak else "name", weak or company.exact_case or _is_acronym(name)
         )
     for phrase in company.negative_contexts:
-        yield _pattern(company, phrase, "blocker", False)
+        named = any(_lower(name) in _lower(phrase) for name in (short, *company.aliases))
+        yield _pattern(company, phrase, "blocker" if named or not company.common else "setting", False)
     if company.ticker:
         for sign in _signs(company.ticker):
             yield _pattern(company, sign, "ticker", True)
@@ -197,11 +205,17 @@ def _joins(character: str) -> bool:
 def _meant(text: str, hits: list[_Hit]) -> list[_Hit]:
     """Hits where the company is meant: not blocked, and common words only with something that says so."""
     blockers = [hit for hit in hits if hit.pattern.kind == "blocker"]
-    free = [hit for hit in hits if hit.pattern.kind != "blocker" and not _blocked(hit, blockers)]
+    settings = [hit for hit in hits if hit.pattern.kind == "setting"]
+    names = [hit for hit in hits if hit.pattern.kind not in ("blocker", "setting")]
+    free = [hit for hit in names if not _blocked(hit, blockers)]
     weak = [hit for hit in free if hit.pattern.kind == "weak"]
     if not weak:
         return free
-    sure = [hit for hit in free if hit.pattern.kind != "weak" or _says_company(text, hit)]
+    sure = [
+        hit
+        for hit in free
+        if hit.pattern.kind != "weak" or (_says_company(text, hit) and not _is_near(hit, settings))
+    ]
     sure += [hit for hit in weak if hit not in sure and _in_a_list(text, hit, sure)]
     meant = {hit.pattern.company_id for hit in sure}
     return [hit for hit in free if hit.pattern.company_id in meant]
@@ -214,6 +228,14 @@ def _blocked(hit: _Hit, blockers: list[_Hit]) -> bool:
     )
 
 
+def _is_near(hit: _Hit, settings: list[_Hit]) -> bool:
+    return any(
+        other.pattern.company_id == hit.pattern.company_id
+        and max(other.start - hit.end, hit.start - other.end) <= SETTING_REACH
+        for other in settings
+    )
+
+
 def _says_company(text: str, hit: _Hit) -> bool:
     after, before = text[hit.end : hit.end + 24], text[max(0, hit.start - 24) : hit.start]
     if _PART_OF_NAME.search(before) and _LOWER_START.match(after):
@@ -221,7 +243,7 @@ def _says_company(text: str, hit: _Hit) -> bool:
     if _STRONG_AFTER.match(after):
         return True
     if text[hit.start : hit.end].isupper() and _shouts(text, hit):
-        return False
+        return bool(_AFTER.match(after)) and _begins_in_capitals(text, hit)
     return bool(_AFTER.match(after) or _BEFORE.search(before)) or _capital_in_a_sentence(text, hit)
 
 
@@ -238,6 +260,13 @@ def _capital_in_a_sentence(text: str, hit: _Hit) -> bool:
         return False
     lower, upper = (len(pattern.findall(f"{before} {after}")) for pattern in (_LOWER_WORD, _UPPER_WORD))
     return lower >= 2 and lower > upper
+
+
+def _begins_in_capitals(text: str, hit: _Hit) -> bool:
+    """Whether it is the first word of a line in capitals: they say no less there than in `Target Cuts Profit Outlook`."""
+    start = text.rfind("\n", 0, hit.start) + 1
+    line = text[start:].partition("\n")[0]
+    return line.isupper() and bool(_SUBJECT.search(text[start : hit.start]))
 
 
 def _shouts(text: str, hit: _Hit) -> bool:
