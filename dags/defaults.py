@@ -18,7 +18,9 @@ from airflow.sdk import (
     Param,
     SyncCallback,
 )
+from airflow.sdk.exceptions import AirflowFailException
 
+from pipeline import run
 from pipeline.platform.failures import tell_late, tell_operator
 from pipeline.settings import load_settings
 
@@ -31,8 +33,14 @@ LABELS = Asset("labels", uri="undertow://labels")
 MODEL = Asset("model", uri="undertow://model")
 
 AS_OF = Param(
-    None, type=["string", "null"], format="date-time", description="Do it as of this moment; for replays."
+    None,
+    type=["string", "null"],
+    format="date-time",
+    description="Do it as of this moment (UTC where no zone is given); for replays.",
 )
+
+# How long a promotion waits for a person's yes; no time at all where nobody is asked.
+APPROVAL_WAIT = timedelta(days=7 if SETTINGS.retrain_approval else 0)
 
 
 def every(interval_s: int) -> DeltaTriggerTimetable | None:
@@ -49,9 +57,15 @@ def cron(expression: str, *assets: Asset) -> Any:
 
 
 def moment(params: dict[str, Any] | None) -> datetime | None:
-    """The parameter `as_of` of a run, None for now."""
+    """The parameter `as_of` of a run, in UTC; None for now. What is no time fails the task for good.
+
+    Airflow lets anything through: it does not check the parameter's format.
+    """
     given = (params or {}).get("as_of")
-    return datetime.fromisoformat(given) if given else None
+    try:
+        return run.in_utc(datetime.fromisoformat(str(given))) if given else None
+    except ValueError as error:
+        raise AirflowFailException(f"as_of: {given!r} is no time; write 2026-05-01T12:00Z") from error
 
 
 def on_gpu(hours: int, pool: str = "gpu") -> dict[str, Any]:
@@ -68,10 +82,10 @@ def in_training(hours: int) -> dict[str, Any]:
 
 
 def approval(task_id: str, question: str) -> Any:
-    """A task that waits for a person's yes in Airflow; a no ends the run without a failure."""
+    """A task that waits for a person's yes in Airflow; a no ends the run without a failure, no answer with one."""
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-    return ApprovalOperator(task_id=task_id, subject=question, execution_timeout=timedelta(days=7), retries=0)
+    return ApprovalOperator(task_id=task_id, subject=question, response_timeout=APPROVAL_WAIT, retries=0)
 
 
 def options(late_after: timedelta) -> dict[str, Any]:

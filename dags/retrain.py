@@ -13,7 +13,8 @@ Long tasks take the pool `training`, one at a time, and the scorer's pool `gpu` 
 - *train* fine-tunes a candidate. Red: see its log; out of memory: lower UNDERTOW_SCORE_BATCH_STORIES, or use a GPU.
 - *evaluate* compares candidate and champion on the same frozen sets, and writes the report.
 - *gate* writes the report, and ends the run when the candidate is not better everywhere it must be.
-- *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on.
+- *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on. Red: nobody answered within a week; a yes can still
+  be given by `undertow retrain --approve`.
 - *promote* makes the candidate champion. Red: the champion changed meanwhile; the run is over, start a new one.
 - *rescore* reads the last months with the new champion, the newest first.
 """
@@ -24,7 +25,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Metadata, Param, dag, task
-from defaults import LABELS, MODEL, SETTINGS, approval, cron, in_training, options
+from defaults import APPROVAL_WAIT, LABELS, MODEL, SETTINGS, approval, cron, in_training, options
 
 from pipeline import retrain as steps
 from pipeline import run
@@ -35,7 +36,7 @@ from pipeline import run
     schedule=cron("0 3 * * 0", LABELS),
     doc_md=__doc__,
     params={"force": Param(False, type="boolean", description="Retrain on however few labels there are.")},
-    **options(late_after=timedelta(hours=12)),
+    **options(late_after=timedelta(hours=12) + APPROVAL_WAIT),
 )
 def retrain() -> None:
     @task.short_circuit

@@ -39,6 +39,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def in_utc(at: datetime) -> datetime:
+    """A time that somebody gave, in UTC; one without a zone is in UTC already."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 @contextmanager
 def open_line(settings: Settings | None = None) -> Iterator[Line]:
     """The line on the database in force, started if it is the embedded one.
@@ -74,7 +79,8 @@ def due_shards(line: Line, *, as_of: datetime | None = None) -> list[list[int]]:
     """Feeds that are due, spread over tasks so that a host is in one task only."""
     from pipeline.ingest.step import due_shards
 
-    return due_shards(line.engine, as_of=as_of or now(), shards=line.settings.ingest_shards)
+    as_of = in_utc(as_of) if as_of else now()
+    return due_shards(line.engine, as_of=as_of, shards=line.settings.ingest_shards)
 
 
 def ingest(
@@ -83,9 +89,10 @@ def ingest(
     """Fetches, parses, stores and groups: the given feeds, or all that are due."""
     from pipeline.ingest.step import ingest_feeds
 
+    as_of = in_utc(as_of) if as_of else now()
     if feed_ids is None:
         feed_ids = [feed for shard in due_shards(line, as_of=as_of) for feed in shard]
-    report = ingest_feeds(line.engine, feed_ids, settings=line.settings, as_of=as_of or now())
+    report = ingest_feeds(line.engine, feed_ids, settings=line.settings, as_of=as_of)
     return report.as_dict()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,8 +165,9 @@ def _print_replay(report: dict[str, Any]) -> None:
 
 
 def _time(text: str, option: str) -> datetime:
+    from pipeline.run import in_utc
+
     try:
-        at = datetime.fromisoformat(text)
+        return in_utc(datetime.fromisoformat(text))
     except ValueError as error:
         raise UsageError(f"{option}: {text!r} is no time", "write 2026-05-01 or 2026-05-01T12:00") from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

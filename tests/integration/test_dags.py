@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +21,68 @@ from pipeline.settings import load_settings
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.name != "defaults.py")
 HEAVY = {"torch", "transformers", "pandas", "scipy", "sklearn", "matplotlib", "feedparser", "pyarrow"}
-SCHEDULED = {"ingest", "score", "alert", "history", "retrain", "maintenance"}
+# When each DAG runs by the clock, how long before the operator is told, and what its runbook says of it.
+RUNS = {
+    "ingest": (timedelta(seconds=300), timedelta(minutes=15), "every UNDERTOW_INGEST_INTERVAL_S."),
+    "score": ("7 * * * *", timedelta(hours=1), "after `articles`, and every hour for what an event missed."),
+    "alert": ("*/15 * * * *", timedelta(minutes=20), "after `scores` and every 15 minutes."),
+    "history": ("37 * * * *", timedelta(hours=8), "every hour; it is skipped when nothing waits."),
+    "retrain": ("0 3 * * 0", timedelta(hours=12), "every Sunday, after `labels`, or by hand"),
+    "maintenance": ("15 2 * * *", timedelta(hours=6), "every night at 02:15 UTC."),
+}
+# Tasks that may take longer than half an hour, and those that are never tried again by themselves.
+HOURS = {
+    "score.score": 2,
+    "history.read": 6,
+    "retrain.adapt": 6,
+    "retrain.train": 6,
+    "retrain.evaluate": 6,
+    "retrain.rescore": 6,
+    "maintenance.overlap": 4,
+    "maintenance.back_up": 2,
+}
+TRIED_ONCE = {"ingest.publish", "retrain.approve"}
 
 
-@pytest.fixture(scope="module")
-def dags() -> dict[str, Any]:
+@pytest.fixture(
+    scope="module",
+    params=[{}, {"UNDERTOW_RETRAIN_APPROVAL": "true", "UNDERTOW_GPU_QUEUE": "elsewhere"}],
+    ids=["as it comes", "with approval and a GPU elsewhere"],
+)
+def dags(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     from airflow.dag_processing.dagbag import DagBag
+    from airflow.exceptions import AirflowProviderDeprecationWarning
 
-    bag = DagBag(str(ROOT / "dags"))
-    assert not bag.import_errors, bag.import_errors
-    return dict(bag.dags)
+    importlib.import_module("defaults")  # so that there is one to come back to
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error", AirflowProviderDeprecationWarning)
+        for name, value in request.param.items():
+            patch.setenv(name, value)
+        patch.delitem(sys.modules, "defaults")
+        bag = DagBag(str(ROOT / "dags"))
+        assert not bag.import_errors, bag.import_errors
+        yield dict(bag.dags)
 
 
 def test_each_file_holds_the_dag_of_its_name(dags: dict[str, Any]) -> None:
     assert set(dags) == {path.stem for path in FILES}
-    assert set(dags) == SCHEDULED
+    assert set(dags) == set(RUNS)
+
+
+@pytest.mark.parametrize("dag_id", RUNS)
+def test_a_dag_runs_when_its_runbook_says_so(dags: dict[str, Any], dag_id: str) -> None:
+    when, late_after, words = RUNS[dag_id]
+    runbook = " ".join(dags[dag_id].doc_md.split())
+    assert f"**Runs** {words}" in runbook
+    timetable = dags[dag_id].timetable
+    by_clock = getattr(timetable, "timetable", timetable)  # with assets, the clock is inside
+    if isinstance(when, timedelta):
+        assert by_clock.delta == when == timedelta(seconds=load_settings().ingest_interval_s)
+    else:
+        assert (by_clock.expression, str(by_clock.timezone)) == (when, "UTC")
+    if dag_id == "retrain" and load_settings().retrain_approval:
+        late_after += timedelta(days=7)  # a person may take a week
+    assert [deadline.interval for deadline in dags[dag_id].deadline] == [late_after]
 
 
 def test_they_serialise_as_the_scheduler_stores_them(dags: dict[str, Any]) -> None:
@@ -84,8 +134,48 @@ def test_house_rules_of_every_task(dags: dict[str, Any]) -> None:
             where = f"{dag.dag_id}.{task.task_id}"
             assert task.owner == "undertow", where
             assert tell_operator in _as_list(task.on_failure_callback), f"nobody is told when {where} fails"
-            assert task.execution_timeout <= timedelta(hours=6), where
-            assert task.retries <= 3, where
+            assert task.execution_timeout == timedelta(hours=HOURS.get(where, 0.5)), where
+            assert task.retries == (0 if where in TRIED_ONCE else 2), where
+            assert task.max_retry_delay == timedelta(minutes=10), where
+
+
+def test_what_needs_the_model_goes_to_the_machine_that_has_the_gpu(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        for task in dag.tasks:
+            on_gpu = task.pool in ("gpu", "training")
+            assert task.queue == (load_settings().gpu_queue if on_gpu else "default"), task.task_id
+
+
+def test_a_promotion_waits_a_week_for_a_yes_where_a_person_is_asked(dags: dict[str, Any]) -> None:
+    asked = [task for task in dags["retrain"].tasks if task.task_id == "approve"]
+    assert len(asked) == load_settings().retrain_approval
+    for task in asked:
+        assert task.response_timeout == timedelta(days=7)
+        assert task.downstream_task_ids == {"promote"}
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (None, None),
+        ("2026-05-01T12:00", datetime(2026, 5, 1, 12, tzinfo=UTC)),
+        ("2026-05-01T12:00:00Z", datetime(2026, 5, 1, 12, tzinfo=UTC)),
+        ("2026-05-01T14:00:00+02:00", datetime(2026, 5, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_as_of_is_read_in_utc_where_it_names_no_zone(given: str | None, read: datetime | None) -> None:
+    from defaults import moment
+
+    assert moment({"as_of": given}) == read
+
+
+@pytest.mark.parametrize("given", ["yesterday", "12:00", 1.5])
+def test_an_as_of_that_is_no_time_ends_the_task_and_says_how_to_write_it(given: Any) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+    from defaults import moment
+
+    with pytest.raises(AirflowFailException, match="write 2026-05-01T12:00"):
+        moment({"as_of": given})
 
 
 def _as_list(value: Any) -> list[Any]:

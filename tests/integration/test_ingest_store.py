@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ingest_server import FeedServer, feed_server, item, rss
 from sqlalchemy.engine import Engine
 
+from pipeline import run
 from pipeline.desk import doors
 from pipeline.errors import InputFileError, UsageError
 from pipeline.ingest import archive, group, importing, polling, step
@@ -610,6 +611,13 @@ def test_an_answer_that_cannot_be_judged_costs_its_own_feed_only(
     monkeypatch.undo()
     report = poll(engine, odd, hours=1)
     assert (report.ok, report.unchanged, report.new) == (1, 1, 0)
+
+
+def test_a_moment_without_a_zone_is_utc_and_no_fault_of_the_feeds(engine: Engine, wire: FeedServer) -> None:
+    add(engine, wire, "zoneless", rss(item("zoneless")))
+    report = run.ingest(run.Line(SETTINGS, engine), as_of=NOW.replace(tzinfo=None))
+    assert (report["ok"], report["error"], report["new"]) == (1, 0, 1)
+    assert query(engine, "select first_seen_at from articles") == [(NOW,)]
 
 
 def test_a_document_that_shows_many_lost_items_writes_one_reject(engine: Engine, wire: FeedServer) -> None:
