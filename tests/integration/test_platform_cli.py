@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -137,6 +138,24 @@ def test_sql_without_a_statement_is_psql(home: str) -> None:
     assert "from psql" in done.stdout
     assert "read-only transaction" in done.stderr
     assert done.returncode != 0
+
+
+def test_ctrl_c_is_one_line_that_says_what_next(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "feed.xml")  # who reads it waits for a writer
+    words = [str(Path(sys.executable).with_name("undertow")), "parse", str(pipe)]
+    command = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # who runs in the background ignores it
+    )
+    with command, pipe.open("wb"):  # which returns once the command has it open
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=30)
+    assert said == "undertow: stopped; what was done is kept, run it again to go on\n"
+    assert command.returncode == 130
 
 
 @pytest.mark.parametrize(
@@ -271,7 +290,11 @@ def test_the_doctor_finds_what_is_broken(undertow: Undertow, home: str, tmp_path
     [
         ({"DATABASE_URL": "postgresql://u:hush-hush@127.0.0.1:1/x"}, 1, "UNDERTOW_DATABASE_URL"),
         ({"DATABASE_URL": "mysql://u:hush-hush@h/x"}, 2, "only postgresql://"),
-        ({"DATABASE_URL": "no address"}, 2, "not a database address"),
+        (
+            {"DATABASE_URL": "no address"},
+            2,
+            "not a database address; write it as postgresql://user:password@",
+        ),
         ({"DATABASE_ULR": "x"}, 2, "did you mean UNDERTOW_DATABASE_URL"),
         ({"AIRFLOW_PORT": "99999", "GPU_SLOTS": "none"}, 2, "2 mistakes"),
         ({"HOME": "/proc/nowhere"}, 1, "set UNDERTOW_HOME"),
