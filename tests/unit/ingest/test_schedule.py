@@ -58,6 +58,15 @@ def test_retry_after_wins_over_backoff_and_is_capped() -> None:
     assert next_due(pace(), NOW, failed=True, retry_after=timedelta(days=400)).at == NOW + timedelta(days=7)
 
 
+@pytest.mark.parametrize(("hours", "waits"), [(12, 12), (240, 24)])
+def test_a_refusal_is_believed_for_as_long_as_its_answer_may_be_kept_but_for_a_day_at_most(
+    hours: int, waits: int
+) -> None:
+    kept = pace(error_count=1, hints=Hints(max_age_s=hours * 3_600))
+    due = next_due(kept, NOW, failed=True, retry_after=timedelta(hours=1))
+    assert due.at == NOW + timedelta(hours=waits)
+
+
 def test_skip_hours_and_days_move_but_never_past_a_day() -> None:
     due = next_due(pace(hints=Hints(skip_hours=frozenset({12, 13}))), NOW)
     assert due.at == NOW.replace(hour=14)
@@ -70,4 +79,9 @@ def test_skip_hours_and_days_move_but_never_past_a_day() -> None:
 
 def test_usual_gap_is_the_median_of_the_newest() -> None:
     assert usual_gap([NOW - n * MINUTE * 10 for n in range(30)]) == 10 * MINUTE
-    assert usual_gap([NOW, NOW, NOW]) is None
+    assert usual_gap([NOW - n * MINUTE * 10 for n in range(3)]) == 10 * MINUTE
+
+
+@pytest.mark.parametrize("published", [[], [NOW], [NOW, NOW - 10 * MINUTE], [NOW, NOW, NOW]])
+def test_fewer_than_three_moments_have_no_usual_gap(published: list[datetime]) -> None:
+    assert usual_gap(published) is None

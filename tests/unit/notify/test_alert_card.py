@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from notify_examples import payload
 
@@ -42,6 +42,7 @@ def test_reads_the_example() -> None:
     assert len(card.chart) == 96
 
 
+@settings(deadline=None)  # how long it takes is the machine's doing
 @given(
     st.dictionaries(
         st.sampled_from(["stories", "chart", "carried_by", "cause", "share_now", "p"]), json_values
@@ -73,6 +74,7 @@ def test_only_web_addresses_become_links(address: object, kept: bool) -> None:
     assert (web_address(address) is not None) == kept
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 50))
 def test_clean_is_one_short_printable_line(text: str, most: int) -> None:
     line = clean(text, most)
@@ -81,6 +83,7 @@ def test_clean_is_one_short_printable_line(text: str, most: int) -> None:
     assert not any(ord(c) < 32 or c in "\u202e\u2066\u200b\u2028\x7f" for c in line)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="ascii", categories=["L", "N", "Zs"])), st.integers(5, 40))
 def test_fold_keeps_every_word(text: str, width: int) -> None:
     folded = fold_text(text, width)
