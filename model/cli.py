@@ -55,7 +55,9 @@ def finetune(
     """
     from model.finetune import finetune as run
     from model.recipe import retrain_recipe
+    from model.writable import check_folder
 
+    check_folder(out)
     config, sources = retrain_recipe(recipe, data, labels, only_labels, start, _changes(changes))
     result = run(config, sources, out, created_at=_now(), work=work, device=device, command=_command())
     _say(
@@ -89,7 +91,9 @@ def pretrain(
     from model.pretrain import pretrain as run
     from model.recipe import change
     from model.training import TrainConfig
+    from model.writable import check_folder
 
+    check_folder(out)
     rows = [str(r.get("text") or "") for r in read_rows(texts)]
     config = change(TrainConfig(epochs=1, tracking=()), _changes(changes))
     result = run(config, rows, out, created_at=_now(), work=work, device=device, command=_command())
@@ -147,7 +151,9 @@ def evaluate(
     from model.inference import Classifier
     from model.report import render_report
     from model.splits import refuse_leak
+    from model.writable import check, writing
 
+    check(report)  # judging may take an hour
     examples = read_source(Source(labels.stem, labels, "unknown"))
     if train:
         refuse_leak((str(r.get("text") or "") for r in read_rows(train)), [e.text for e in examples])
@@ -156,7 +162,8 @@ def evaluate(
     behaviour = behave(classifier)
     paired = compare(against, classifier, examples) if against else None
     if report:
-        report.write_text(render_report(evaluation, behaviour, paired))
+        with writing(report):
+            report.write_text(render_report(evaluation, behaviour, paired), encoding="utf-8")
     heads = {
         name: {"n": h["n"], "accuracy": h["accuracy"], "macro_f1": h["macro"]["f1"], "ece": h["ece"]}
         for name, h in evaluation["heads"].items()
@@ -206,7 +213,9 @@ def predict(
         raise typer.BadParameter("--company is for texts given here; in a file, `companies` names them")
     from model.files import predict_file, predict_texts
     from model.inference import Classifier
+    from model.writable import check
 
+    check(output if input is not None and str(output) != "-" else None)
     classifier = Classifier.load(model, device)
     if input is None:
         rows = predict_texts(classifier, texts or [], company or [])
@@ -263,7 +272,9 @@ def starter(
     """
     from model.recipe import STARTER_RECIPE, load_recipe, load_teacher
     from model.starting import make_starter
+    from model.writable import check_folder
 
+    check_folder(out)
     recipe = recipe or STARTER_RECIPE
     config, sources = load_recipe(recipe, data, _changes(changes))
     manifest = make_starter(

@@ -16,6 +16,7 @@ from model.errors import DataError
 from model.example import find_spans
 from model.inference import Classifier
 from model.verdict import Failure, Probabilities, TextInput, Verdict
+from model.writable import writing
 
 
 @dataclass
@@ -41,7 +42,8 @@ class _Line:
 def predict_file(classifier: Classifier, source: Path, target: Path, *, progress: bool = False) -> Counts:
     """Judge every line of `source`, write JSON lines to `target` ('-' is standard output), in order.
 
-    Raises DataError when the file itself is not there or of another kind, or when `target` is that file.
+    Raises DataError when the file itself is not there or of another kind, or when `target` is that file or cannot be
+    written.
     """
     if not source.is_file():
         raise DataError(
@@ -52,9 +54,10 @@ def predict_file(classifier: Classifier, source: Path, target: Path, *, progress
         raise DataError(f"{target} is the input itself; write the verdicts to another file")
     counts = Counts()
     with ExitStack() as stack:
-        out: TextIO = (
-            sys.stdout if str(target) == "-" else stack.enter_context(target.open("w", encoding="utf-8"))
-        )
+        out: TextIO = sys.stdout
+        if str(target) != "-":
+            with writing(target):
+                out = stack.enter_context(target.open("w", encoding="utf-8"))
         step = _bar(stack) if progress else lambda: None
         for line, verdict in _judged(classifier, source):
             body = _answer(line, verdict)

@@ -20,13 +20,16 @@ _MOST_TOKENS: Final = 1 << 18
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device by name; 'auto' takes CUDA, then MPS, then the CPU. Raises ModelError where it is not there."""
+    """The device by name; 'auto' takes CUDA, then MPS, then the CPU. Raises ModelError where there is none of it."""
     if name == "auto":
         if torch.cuda.is_available():
             name = "cuda"
         else:
             name = "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"{name!r} is no device; use auto, cpu, cuda, cuda:1 or mps") from error
     absent = device.type == "cuda" and not torch.cuda.is_available()
     if absent or (device.type == "mps" and not torch.backends.mps.is_available()):
         raise ModelError(

@@ -117,7 +117,7 @@ def disable(name: str) -> None:
 
 
 @app.command("audit")
-def audit_trail(limit: int = typer.Option(50, help="How many."), as_json: bool = JSON) -> None:
+def audit_trail(limit: int = typer.Option(50, min=1, help="How many."), as_json: bool = JSON) -> None:
     """Tell who changed what, the newest first.
 
     Example: undertow desk audit --limit 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipeline.cli.output import JSON, print_json, say, table
+from pipeline.cli.output import JSON, check_target, print_json, say, table, writing
 from pipeline.errors import InputFileError, UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def detect_counts(
     # Opening it to write would empty it; a link to it is the same file.
     if ticks_file.exists() and counts_file.exists() and ticks_file.samefile(counts_file):
         raise InputFileError(f"{ticks_file} holds the counts themselves", "write the ticks to another file")
+    check_target(ticks_file)
     rules: Rules = load_rules(rules_file) if rules_file else Rules()
     counts, count_only = countfile.read_counts(counts_file)
     crowd = everyone([rules.of("company", name) for name in counts.series], missed_copies=rules.missed_copies)
@@ -73,13 +74,8 @@ def detect_counts(
         crowd = replace(crowd, in_market=~crowd.in_market)
     evaluated = evaluate_counts(counts, crowd, count_only=count_only)
     moves = walk(evaluated)
-    try:
-        with ticks_file.open("w", encoding="utf-8", newline="") as file:
-            rows = countfile.write_ticks(file, evaluated, moves)
-    except OSError as error:
-        raise InputFileError(
-            f"{ticks_file} cannot be written ({error.strerror})", "name another file"
-        ) from error
+    with writing(ticks_file), ticks_file.open("w", encoding="utf-8", newline="") as file:
+        rows = countfile.write_ticks(file, evaluated, moves)
     opened = sum(m.change.kind == "open" for m in moves)
     say({"series": len(counts.series), "rows": rows, "count_only": count_only, "alerts": opened}, as_json)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.output import JSON, print_json, say, table
+from pipeline.cli.output import JSON, check_target, print_json, say, table, writing
 from pipeline.errors import UsageError
 
 app = typer.Typer(
@@ -69,9 +69,11 @@ def export_labels(
     kind = kind or {".csv": "csv", ".jsonl": "jsonl"}.get(path.suffix.lower())
     if kind is None:
         raise UsageError("the format cannot be told from the name", "say --format label-studio or argilla")
+    check_target(path)
     with run.open_line() as line, line.engine.connect() as connection:
         found = labels.read_labels(connection, queue=queue, labelled_by=by)
-    written = formats.write_labels(path, kind, found)
+    with writing(path):
+        written = formats.write_labels(path, kind, found)
     articles = len({label.article_id for label in found})
     say({"labels": written, "articles": articles, "file": str(path)}, as_json)
     if kind == "label-studio" and not as_json:

@@ -37,11 +37,14 @@ def notify(
     Example: undertow notify
     """
     from pipeline import run
+    from pipeline.notify.alerts_file import load_routing
     from pipeline.store import notifications
 
     if receiver and not again:
         raise UsageError("--receiver goes with --again", "or leave it out: every receiver is told")
     with run.open_line() as line:
+        if receiver:
+            _know(load_routing(line.settings.alerts_file), receiver)
         put_back = 0
         if again:
             with line.engine.begin() as connection:
@@ -163,10 +166,10 @@ def check(
     from pipeline.settings import load_settings
 
     senders = build_senders(load_settings())
-    names = list(senders.routing.receivers)
-    if only is not None and only not in names:
-        raise UsageError(f"alerts.toml has no [receivers.{only}]", f"it has {', '.join(names) or 'none'}")
-    rows = [_checked(name, senders, send, run.now()) for name in names if only in (None, name)]
+    if only is not None:
+        _know(senders.routing, only)
+    names = [name for name in senders.routing.receivers if only in (None, name)]
+    rows = [_checked(name, senders, send, run.now()) for name in names]
     gaps = _gaps(senders.routing, run.now())
     if as_json:
         print_json({"receivers": rows, "nobody_is_told": gaps})
@@ -176,6 +179,12 @@ def check(
             typer.echo(f"nobody is told of critical {gap}")
     if gaps or any(not row["ok"] for row in rows):
         raise typer.Exit(1)
+
+
+def _know(routing: Routing, name: str) -> None:
+    if name not in routing.receivers:
+        names = ", ".join(routing.receivers) or "none"
+        raise UsageError(f"alerts.toml has no [receivers.{name}]", f"it has {names}")
 
 
 def _checked(name: str, senders: Senders, send: bool, now: Any) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -24,10 +27,28 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from model.writable import why_not
+from pipeline.errors import UsageError
+
 JSON = typer.Option(False, "--json", help="Print one JSON document instead of text.")
 
 # Lines between two notes of progress where the output is no terminal, share of the whole.
 PLAIN_STEP = 0.1
+
+
+def check_target(file: Path | None) -> None:
+    """Raises UsageError if there is a file to write that cannot be written; asked before the work that fills it."""
+    if file is not None and (reason := why_not(file)):
+        raise UsageError(f"cannot write {file} ({reason})", "choose another place")
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """What the block writes to `file`. Raises UsageError where it cannot."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {file} ({error.strerror})", "choose another place") from error
 
 
 def say(data: Mapping[str, Any], as_json: bool) -> None:
@@ -41,8 +62,9 @@ def say(data: Mapping[str, Any], as_json: bool) -> None:
 
 
 def print_json(data: Any) -> None:
-    """One JSON document on standard output; times as ISO 8601."""
-    typer.echo(json.dumps(data, default=str, ensure_ascii=False, indent=2))
+    """One JSON document on standard output; times as ISO 8601, decimals as numbers, what is no number as null."""
+    shown = json.dumps(_jsonable(data), default=str, ensure_ascii=False, indent=2, allow_nan=False)
+    typer.echo(shown)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
@@ -96,6 +118,18 @@ def _plain_progress(what: str, total: int | None) -> Callable[[int], None]:
             typer.echo(f"{what}: {done}{f' of {total}' if total else ''}, {rate:,.0f}/s", err=True)
 
     return advance
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        return None
+    if isinstance(value, Decimal):  # whole numbers stay exact; every reader makes a float of the others
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
 
 
 def _cell(value: Any) -> str:

@@ -172,12 +172,18 @@ def sql(
                 f"{chosen[0]} needs a statement", 'for example: undertow sql "select 1" ' + chosen[0]
             )
         raise typer.Exit(ask.open_psql(load_settings(), write=write))
-    columns, rows = ask.ask(load_settings(), statement, write=write, json_as_text=bool(csv or parquet))
+    columns, rows = ask.ask(
+        load_settings(),
+        statement,
+        write=write,
+        json_as_text=bool(csv or parquet),
+        bytes_as_text=parquet is None,
+    )
     if csv or parquet:
         ask.save(columns, rows, csv=csv, parquet=parquet)
         typer.echo(f"{len(rows)} rows in {csv or parquet}")
     elif as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json(ask.records(columns, rows))
     else:
         table(columns, rows, empty="no rows")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from pipeline.cli.output import JSON, print_json
+from pipeline.cli.output import JSON, check_target, print_json, writing
+from pipeline.errors import UsageError
 
 
 def register(root: typer.Typer) -> None:
@@ -36,14 +38,18 @@ def retrain(
         if not as_json:
             typer.echo(f"{step} ...", err=True)
 
+    check_target(report)
     with run.open_line() as line:
+        if run_key is not None and not approve:
+            _know(line, run_key)
         done = (
             steps.approve(line, run_key, progress=tell)
             if approve
             else steps.retrain(line, run_key, force=force, progress=tell)
         )
-        if report is not None:
-            steps.copy_report(line, done["run_key"], report)
+        if report is not None and done["state"] != "skipped":
+            with writing(report):
+                steps.copy_report(line, done["run_key"], report)
     if as_json:
         print_json(done)
         return
@@ -54,9 +60,20 @@ def retrain(
         typer.echo(f"report: {done['report']}")
 
 
+def _know(line: Any, run_key: str) -> None:
+    """Raises UsageError for a run that never began: a slip of the pen must not begin a training of hours."""
+    from pipeline.store import retrainings
+
+    with line.engine.connect() as connection:
+        if retrainings.find_retraining(connection, run_key) is None:
+            raise UsageError(f"there is no run {run_key!r} to go on with", "leave --run-key out to begin one")
+
+
 def _headline(done: dict[str, object]) -> str:
     match done["state"]:
         case "skipped":
+            if not done["new_labels"]:
+                return "there are no new labels: there is nothing to learn from"
             return (
                 f"{done['new_labels']} new labels, {done['needed']} are needed; --force retrains nonetheless"
             )

@@ -41,6 +41,8 @@ def score(
 
     if order not in (None, "newest", "oldest"):
         raise UsageError(f"--order is newest or oldest, not {order!r}")
+    if days is not None and rescore is None:
+        raise UsageError("--days goes with --rescore", "or leave it out: all that waits is scored")
     with run.open_line() as line:
         if rescore is not None:
             run.enqueue_rescore(line, rescore, days=days)

@@ -26,7 +26,9 @@ def read_company_csv(path: Path) -> list[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise InputFileError(f"{path} cannot be read ({error.strerror})", "name a CSV file") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputFileError(
             f"{path} cannot be read as CSV: {error}", "save it as UTF-8 CSV with a header"
         ) from error

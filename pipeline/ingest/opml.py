@@ -23,7 +23,9 @@ def read_opml(path: Path) -> list[dict[str, Any]]:
             resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True
         )
         root = etree.fromstring(data, parser)
-    except (OSError, etree.XMLSyntaxError, ValueError) as error:
+    except OSError as error:
+        raise InputFileError(f"{path} cannot be read ({error.strerror})", "name an OPML file") from error
+    except (etree.XMLSyntaxError, ValueError) as error:
         raise InputFileError(
             f"{path} cannot be read as OPML: {error}", "export it again from the reader"
         ) from error

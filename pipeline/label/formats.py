@@ -52,7 +52,9 @@ def read_labels(path: Path, kind: str | None = None) -> Iterator[FileLabel | Mis
             yield from (
                 tools.read_label_studio(records) if kind == "label-studio" else tools.read_argilla(records)
             )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputFileError(f"{path} cannot be read: {error}", "give a file in UTF-8") from error
 
 
@@ -73,12 +75,18 @@ def load_json(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON file that holds a list (or one object). Raises InputFileError."""
     try:
         records = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
         raise InputFileError(f"{path} is not JSON: {error}", "export it again") from error
     records = [records] if isinstance(records, dict) else records
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise InputFileError(f"{path} is not a list of objects", "export it again")
     return records
+
+
+def _unreadable(path: Path, error: OSError) -> InputFileError:
+    return InputFileError(f"{path} cannot be read ({error.strerror})", "name a file of labels")
 
 
 def _read_csv(path: Path) -> Iterator[FileLabel | Mistake]:

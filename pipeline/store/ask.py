@@ -30,18 +30,24 @@ SEARCH_PATH = "-c search_path=analytics,public -c timezone=UTC -c application_na
 
 
 def ask(
-    settings: Settings, statement: str, *, write: bool = False, json_as_text: bool = False
+    settings: Settings,
+    statement: str,
+    *,
+    write: bool = False,
+    json_as_text: bool = False,
+    bytes_as_text: bool = False,
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of one statement; no columns if it returns none. Raises UsageError: PostgreSQL says no.
 
     `json_as_text`: JSON as PostgreSQL writes it, so that a file has text in such a column whatever its rows hold.
+    `bytes_as_text`: likewise bytea, as in \\x2a.
     """
     url = _checked_url(settings)
     engine = create_engine(url, application="undertow-sql")
     try:
         with database_errors(engine), closing(engine.raw_connection()) as connection:
             try:
-                return _answer(connection, statement, write=write, json_as_text=json_as_text)
+                return _answer(connection, statement, write, json_as_text, bytes_as_text)
             except psycopg2.OperationalError as error:
                 if not error.pgcode:  # nobody is there to say why
                     connection.invalidate()  # or the pool logs that it cannot roll back
@@ -56,12 +62,19 @@ def ask(
 
 
 def _answer(
-    connection: PoolProxiedConnection, statement: str, *, write: bool, json_as_text: bool
+    connection: PoolProxiedConnection, statement: str, write: bool, json_as_text: bool, bytes_as_text: bool
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     cursor: Any = connection.cursor()
     if json_as_text:
         psycopg2.extras.register_default_json(cursor, loads=str)
         psycopg2.extras.register_default_jsonb(cursor, loads=str)
+    if bytes_as_text:
+        text = psycopg2.extensions.new_type(psycopg2.BINARY.values, "BYTES", lambda value, _: value)
+        psycopg2.extensions.register_type(text, cursor)
+        psycopg2.extensions.register_type(
+            psycopg2.extensions.new_array_type(psycopg2.extensions.BINARYARRAY.values, "BYTESARRAY", text),
+            cursor,
+        )
     cursor.execute(f"set search_path = analytics, public; set default_transaction_read_only = {not write}")
     connection.commit()
     cursor.execute(statement)  # the driver itself: % and : are only characters
@@ -69,6 +82,12 @@ def _answer(
     columns = [column[0] for column in cursor.description or ()]
     connection.commit()
     return columns, rows
+
+
+def records(columns: list[str], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """The rows by the names of their columns. Raises UsageError where two have one name."""
+    parquet_file.check_names(columns)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def save(columns: list[str], rows: list[tuple[Any, ...]], *, csv: Path | None, parquet: Path | None) -> None:

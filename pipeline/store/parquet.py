@@ -21,10 +21,15 @@ def write(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if twice := sorted({name for name in names if names.count(name) > 1}):  # programs cannot read such a file
-        raise UsageError(f"two columns are named {twice[0]!r}", "name one of them anew with `as`")
+    check_names(names)
     columns = [_array([row[place] for row in rows], exact=exact) for place in range(len(names))]
     pq.write_table(pa.Table.from_arrays(columns, names=list(names)), where, compression="zstd")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises UsageError where two columns have one name: programs cannot tell them apart."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"two columns are named {twice[0]!r}", "name one of them anew with `as`")
 
 
 def _array(values: list[Any], *, exact: bool) -> Any:

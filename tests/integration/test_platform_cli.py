@@ -122,6 +122,42 @@ def test_sql_saves_exact_values(undertow: Undertow, home: str, tmp_path: Path) -
     }
 
 
+def test_sql_prints_every_value_as_valid_json(undertow: Undertow, home: str, tmp_path: Path) -> None:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    statement = (
+        "select 1.5 as part, 9007199254740993::numeric as whole, 'NaN'::numeric as none, 'inf'::float8 as most,"
+        " array[0.1, null] as several, '\\x2a00'::bytea as bytes, array['\\x01'::bytea] as many,"
+        """ '{"b": [1, "c"]}'::jsonb as mixed, timestamptz '2026-05-01' as day"""
+    )
+    done = undertow("sql", statement, "--json", HOME=home)
+    assert json.loads(done.stdout, parse_constant=refuse) == [
+        {
+            "part": 1.5,
+            "whole": 9007199254740993,
+            "none": None,
+            "most": None,
+            "several": [0.1, None],
+            "bytes": "\\x2a00",
+            "many": ["\\x01"],
+            "mixed": {"b": [1, "c"]},
+            "day": "2026-05-01 00:00:00+00:00",
+        }
+    ]
+    assert "\\x2a00" in undertow("sql", "select '\\x2a00'::bytea as bytes", HOME=home).stdout
+    undertow("sql", "select '\\x2a00'::bytea as bytes", "--csv", str(tmp_path / "x.csv"), HOME=home)
+    assert (tmp_path / "x.csv").read_text() == "bytes\n\\x2a00\n"
+
+
+def test_sql_keeps_bytes_as_they_are_in_parquet(undertow: Undertow, home: str, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    statement = "select '\\x2a00'::bytea as bytes"
+    assert undertow("sql", statement, "--parquet", str(tmp_path / "x.parquet"), HOME=home).returncode == 0
+    assert pq.read_table(tmp_path / "x.parquet").to_pydict() == {"bytes": [b"*\x00"]}
+
+
 def test_sql_changes_nothing_unless_told_so(undertow: Undertow, home: str) -> None:
     statement = "insert into host_states values ('h', now(), 'test') returning host"
     refused = undertow("sql", statement, HOME=home)
@@ -166,8 +202,30 @@ def test_ctrl_c_is_one_line_that_says_what_next(tmp_path: Path) -> None:
         (("sql", "select pg_terminate_backend(pg_backend_pid())"), "the database broke off"),
         (("sql", "select 1", "--csv", "a", "--json"), "exclude each other"),
         (("sql", "--json"), "needs a statement"),
+        (("sql", "select 1 as a, 2 as a", "--json"), "two columns are named 'a'"),
         (("sql", "select 1", "--csv", "/no/such/folder/x.csv"), "cannot write"),
         (("db", "restore", "/no/such.dump"), "is no file"),
+        (("evaluate", "--labels", "x.csv", "--report", "/no/such/folder/x"), "cannot write"),
+        (("predict", "--input", "x.csv", "--output", "/no/such/folder/x"), "cannot write"),
+        (("finetune", "--out", "/dev/null/x"), "cannot write /dev/null/x (Not a directory)"),
+        (("pretrain", "--texts", "x.csv", "--out", "/dev/null/x"), "cannot write"),
+        (("starter", "--out", "/dev/null/x"), "cannot write"),
+        (("retrain", "--report", "/no/such/folder/x"), "cannot write"),
+        (("retrain", "--report", "/"), "cannot write / (Is a directory)"),
+        (("feeds", "export-opml", "/no/such/folder/x"), "cannot write"),
+        (("feeds", "export-opml", "/dev/full"), "cannot write"),
+        (("labels", "export", "/no/such/folder/x.csv"), "cannot write"),
+        (
+            ("labels", "export", "--format", "csv", "/dev/null/x"),
+            "cannot write /dev/null/x (Not a directory)",
+        ),
+        (("retrain", "--run-key", "nosuch"), "there is no run 'nosuch' to go on with"),
+        (("notify", "--again", "--receiver", "nosuch"), "alerts.toml has no [receivers.nosuch]"),
+        (("score", "--days", "3"), "--days goes with --rescore"),
+        (("feeds", "import-opml", "/no/such.opml"), "cannot be read (No such file or directory); name an"),
+        (("companies", "import-csv", "/no/such.csv"), "cannot be read (No such file or directory); name a"),
+        (("labels", "import", "/no/such.csv"), "cannot be read (No such file or directory); name a"),
+        (("labels", "import", "/no/such.json"), "cannot be read (No such file or directory); name a"),
     ],
 )
 def test_mistakes_are_one_line(undertow: Undertow, home: str, words: tuple[str, ...], says: str) -> None:
@@ -175,6 +233,22 @@ def test_mistakes_are_one_line(undertow: Undertow, home: str, words: tuple[str, 
     assert done.returncode in (1, 2)
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_an_audit_trail_has_at_least_one_row(undertow: Undertow, home: str, limit: str) -> None:
+    done = undertow("desk", "audit", "--limit", limit, HOME=home)
+    assert (done.returncode, "Invalid value for '--limit'" in done.stderr) == (2, True)
+
+
+def test_a_retraining_with_nothing_to_learn_from_says_so_whatever_is_asked(
+    undertow: Undertow, home: str, tmp_path: Path
+) -> None:
+    for force in ((), ("--force",)):
+        done = undertow("retrain", *force, "--report", str(tmp_path / "report.html"), HOME=home)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "there are no new labels: there is nothing to learn from\n"
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_backup_comes_back_and_what_was_there_is_kept(undertow: Undertow, home: str) -> None:
