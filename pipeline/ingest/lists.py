@@ -31,11 +31,6 @@ def check_feed(feed: Mapping[str, Any]) -> list[str]:
     return _check_entry(feed, _FEED, ("name", "url"))
 
 
-def check_company(company: Mapping[str, Any]) -> list[str]:
-    """What is wrong with one company given by hand."""
-    return _check_entry(company, _COMPANY, ("name",))
-
-
 def _read(
     path: Path, table: str, checks: Mapping[str, Check], required: tuple[str, ...], unique: tuple[str, ...]
 ) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _SUFFIX = re.compile(r"\s+(?:[-–—|•»]\s*)(?P<outlet>[^-–—|•»]{2,40})$")
-_UPDATE = re.compile(r"^\s*update\s+\d+\s*[-–:]", re.IGNORECASE)
 _CORRECTION = re.compile(
     r"\b(?:correct(?:ed|ion|s|ing)\b(?:\s*[-:(]|\s+(?:version|to|in|the|paragraph|headline))|clarification\b|retract(?:ed|ion|s)\b|amended\b)"
     r"|更正|勘误|berichtigung|rectificatif",
@@ -55,11 +54,6 @@ def says_correction(title: str, text: str) -> bool:
     if not any(word in folded for word in _CORRECTION_WORDS):
         return False
     return bool(_CORRECTION.search(title) or _CORRECTION.search(text[:300]))
-
-
-def is_update(title: str) -> bool:
-    """Whether the title is a numbered update of a running story (`UPDATE 2-...`)."""
-    return bool(_UPDATE.match(title))
 
 
 def _is_outlet(candidate: str, outlets: tuple[str, ...]) -> bool:

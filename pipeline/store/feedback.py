@@ -115,15 +115,3 @@ def _queue(connection: Connection, feedback: Feedback, as_of: datetime) -> int:
 def feedback_by_rule(connection: Connection) -> list[dict[str, Any]]:
     """For each version of the rules: alerts told, and how many were called useful, noise and so on."""
     return [dict(row._mapping) for row in connection.execute(sql("feedback_by_rule"))]
-
-
-def feedback_of_alert(connection: Connection, alert_id: int) -> list[dict[str, Any]]:
-    """What was said of one alert, oldest first."""
-    rows = connection.execute(
-        sa.text(
-            "select kind, story_id, company_id, given_by, given_at, via, note from feedback"
-            " where alert_id = :alert_id order by id"
-        ),
-        {"alert_id": alert_id},
-    )
-    return [dict(row._mapping) for row in rows]
