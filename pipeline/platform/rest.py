@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -56,10 +57,6 @@ class AirflowClient:
         """Last line of the error of each DAG file that does not import, by file name."""
         errors = self._ask("GET", "/api/v2/importErrors?limit=100")["import_errors"]
         return {error["filename"]: error["stack_trace"].strip().splitlines()[-1] for error in errors}
-
-    def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
-        self._ask("PATCH", f"/api/v2/dags/{_quote(dag_id)}", {"is_paused": False})
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
         """Create a pool, or give the one that is there so many slots."""
@@ -149,6 +146,15 @@ _KINDS = {401: Refused, 404: NotFound}
 
 # Airflow is on loopback: a proxy from the environment must not get in between.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def answers(url: str) -> bool:
+    """Whether a server of this machine answers a GET with success."""
+    try:
+        _OPENER.open(url, timeout=REQUEST_TIMEOUT_S).close()
+    except (OSError, http.client.HTTPException):  # urllib's own errors are OSErrors
+        return False
+    return True
 
 
 def _run(answer: Mapping[str, Any]) -> Run:

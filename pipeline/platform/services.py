@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.errors import PlatformError, PortTaken
-from pipeline.platform import airflow
+from pipeline.platform import airflow, rest
 from pipeline.platform.rest import AirflowClient
 from pipeline.platform.supervisor import Program, State, Supervisor
 from pipeline.settings import Settings
@@ -63,14 +63,14 @@ class Services:
                 return addresses
             self._prepare(say)
             addresses = self._choose_ports(desk)
-            environment = airflow.environment(self.settings, self.server, addresses.airflow_port, os.environ)
+            environment = self._environment(addresses)
             airflow.password(self.settings)
             say("Airflow: preparing its tables")
             airflow.migrate(self.server, environment)
             self.supervisor.start(self._programs(addresses, environment), environment, airflow.PROJECT)
             (self.folder / "addresses.json").write_text(json.dumps(asdict(addresses)))
             try:
-                self._await_health(say)
+                self._await_health(say, addresses)
                 self._make_pools()
             except BaseException:  # a Ctrl-C too: half a system is of no use
                 self.supervisor.stop()
@@ -117,6 +117,10 @@ class Services:
         desk_port = _free_port(self.settings.desk_port, "desk_port" in given) if desk else None
         return Addresses(airflow_port, desk_port)
 
+    def _environment(self, addresses: Addresses) -> dict[str, str]:
+        told = self._told(addresses)
+        return airflow.environment(told, self.server, addresses.airflow_port, os.environ)
+
     def _told(self, addresses: Addresses) -> Settings:
         """The settings that the processes get: the desk's real port, and links in messages that lead there."""
         if addresses.desk_port is None:
@@ -134,22 +138,31 @@ class Services:
             programs.append(Program("desk", [undertow, "desk"], priority=50))
         return programs
 
-    def _await_health(self, say: Say) -> None:
+    def _await_health(self, say: Say, addresses: Addresses) -> None:
         client, told = self.client(), ""
         deadline = time.monotonic() + HEALTHY_TIMEOUT_S
         while time.monotonic() < deadline:
             dead = [state for state in self.states() if state.state == "FATAL"]
             if dead:
                 raise PlatformError(f"{dead[0].name} does not start", f"see {dead[0].log}")
-            health = client.health()
-            waiting = sorted(name for name, status in health.items() if status not in ("healthy", "None"))
-            if health and not waiting:
+            if (waiting := self._waiting_for(client, addresses)) is None:
                 return
-            if (news := f"Airflow: waiting for {', '.join(waiting) or 'its web server'}") != told:
-                say(news)
-                told = news
+            if waiting != told:
+                say(waiting)
+                told = waiting
             time.sleep(0.5)
-        raise PlatformError(f"Airflow was not healthy after {HEALTHY_TIMEOUT_S:.0f} s", f"see {self.folder}")
+        raise PlatformError(f"not healthy after {HEALTHY_TIMEOUT_S:.0f} s; {told}", f"see {self.folder}")
+
+    def _waiting_for(self, client: AirflowClient, addresses: Addresses) -> str | None:
+        """What is not there yet, in words; None once everything is."""
+        health = client.health()
+        ill = sorted(name for name, status in health.items() if status not in ("healthy", "None"))
+        if ill or not health:
+            return f"Airflow: waiting for {', '.join(ill) or 'its web server'}"
+        desk = _health_url(self.settings.desk_host, addresses.desk_port) if addresses.desk_port else None
+        if desk and not rest.answers(desk):
+            return f"desk: waiting for it, see {self.folder / 'desk.log'}"
+        return None
 
     def _make_pools(self) -> None:
         client, slots = self.client(), airflow.slots(self.settings)
@@ -171,6 +184,12 @@ class Services:
             except BlockingIOError:
                 raise PlatformError("another `undertow up` is starting the system", "wait for it") from None
             yield
+
+
+def _health_url(host: str, port: int) -> str:
+    """Where this machine asks a desk that listens on `host`: on loopback, if it listens everywhere."""
+    host = {"0.0.0.0": server.HOST, "::": "::1"}.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/health"
 
 
 def _free_port(wanted: int, chosen: bool) -> int:
