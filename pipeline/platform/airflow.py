@@ -66,7 +66,7 @@ def environment(
         "AIRFLOW__API__INSTANCE_NAME": "Undertow",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,  # default 1 s; ten chained tasks took half the time
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": 30,  # default 300 s: an edited DAG shows up sooner
-        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": 1,  # five small files
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": 1,  # the files are few and small
     }
     ours = {**_exported(settings), "PYTHONPATH": PROJECT, "PYTHONUNBUFFERED": 1}
     kept = {name: value for name, value in inherited.items() if not name.startswith((PREFIX, "AIRFLOW__"))}
