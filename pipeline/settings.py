@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -205,9 +206,10 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises SettingsError with every mistake, one a line, unknown UNDERTOW_ names included.
     """
-    mistakes = unknown_names(os.environ)
+    env_file = _env_file(os.environ)
+    mistakes = unknown_names({**_names_in(env_file), **os.environ})
     try:
-        settings = Settings(_env_file=_env_file(os.environ), **overrides)
+        settings = Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
         mistakes += [_say(detail) for detail in error.errors(include_input=False, include_url=False)]
     if mistakes:
@@ -219,6 +221,11 @@ def load_settings(**overrides: Any) -> Settings:
 def _env_file(environment: Mapping[str, str]) -> Path:
     home = Path(environment.get(PREFIX + "HOME") or ".undertow").expanduser()
     return home / ".env" if (home / ".env").is_file() else Path(".env")
+
+
+def _names_in(env_file: Path) -> dict[str, str]:
+    """The names that the file sets, as the environment would have them; pydantic drops unknown ones without a word."""
+    return {name.upper(): "" for name in dotenv_values(env_file, interpolate=False)}
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:

@@ -383,6 +383,25 @@ def test_wrong_settings_are_told_in_words(
     assert "hush-hush" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("UNDERTOW_SMTP_HOTS=mail.bank.example", "did you mean UNDERTOW_SMTP_HOST?"),
+        ("export undertow_smtp_hots=mail.bank.example", "did you mean UNDERTOW_SMTP_HOST?"),
+        ("UNDERTOW_SMTP_PORT=many", "UNDERTOW_SMTP_PORT: "),
+    ],
+)
+def test_wrong_settings_in_the_file_are_told_in_words(
+    undertow: Undertow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"POSTGRES_PASSWORD=hush-hush\n{line}\n")
+    done = undertow("db", "migrate")
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "1 mistake in" in done.stderr
+
+
 def test_a_schema_newer_than_the_code_is_refused(undertow: Undertow, home: str) -> None:
     undertow("sql", "--write", "update alembic_version set version_num = '9999'", HOME=home)
     try:
