@@ -15,8 +15,12 @@ ARGS ?=
 
 BIN := .venv/bin
 UNDERTOW := $(BIN)/undertow
+# UNDERTOW_HOME as the settings read it: from the environment, else from the last such line of .env.
+IN_FILE := $(shell [ ! -f .env ] || sed -nE 's/^[[:space:]]*(export[[:space:]]+)?UNDERTOW_HOME[[:space:]]*=[[:space:]]*//p' .env \
+  | tail -n 1 | sed -E -e "s/^'([^']*)'.*/\1/" -e 's/^"([^"]*)".*/\1/' -e 's/[[:space:]]+(\#.*)?$$//' -e "s|^~/|$$HOME/|")
+HOME_CHOSEN := $(or $(UNDERTOW_HOME),$(IN_FILE))
 # As long as no live system was started here, what there is to look at is the demo's.
-LOOK := $(if $(UNDERTOW_HOME)$(wildcard .undertow/postgres),,$(if $(wildcard .undertow/demo),UNDERTOW_HOME=.undertow/demo))
+LOOK := $(if $(HOME_CHOSEN)$(wildcard .undertow/postgres),,$(if $(wildcard .undertow/demo),UNDERTOW_HOME=.undertow/demo))
 
 ##@ Run it
 demo: install  ## Play a recorded day through the whole line and show the alert that was delivered
@@ -67,9 +71,11 @@ lock: install  ## Resolve pyproject.toml anew into requirements.lock
 	  --constraint <(echo "$(TORCH)") --no-emit-package torch --no-emit-package triton -o requirements.lock
 	@sed -i '/^\(nvidia\|cuda\)-/,/^[^ ]/{/^\(nvidia\|cuda\)-/d;/^ /d}' requirements.lock
 
-clean: down  ## Remove all local state: .undertow with database, Airflow and models (asks first)
-	@read -r -p "Remove $${UNDERTOW_HOME:-.undertow} with its database? [y/N] " answer; [ "$$answer" = y ]
-	@rm -rf "$${UNDERTOW_HOME:-.undertow}"
+clean: export STATE := $(or $(HOME_CHOSEN),.undertow)
+clean: install  ## Remove all local state: UNDERTOW_HOME with database, Airflow and models (asks first)
+	@printf '%s' "Stop the live system and remove $$STATE with its database? [y/N] "; read -r answer; [ "$$answer" = y ]
+	@$(MAKE) down
+	@rm -rf -- "$$STATE"
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## *"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 
 def test_every_target_has_a_line_of_help(project_root: Path) -> None:
@@ -28,6 +31,72 @@ def test_every_target_has_a_line_of_help(project_root: Path) -> None:
         "lock",
         "help",
     } <= targets
+
+
+def made(project_root: Path, folder: Path, *words: str, answer: str = "", **settings: str) -> str:
+    """What make does in `folder`, as it prints it."""
+    shutil.copy(project_root / "Makefile", folder)
+    command = ["make", "-C", str(folder), *words]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+    done = subprocess.run(command, env={**kept, **settings}, input=answer, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "home"),
+    [
+        ("UNDERTOW_HOME=/srv/undertow", "/srv/undertow"),
+        ("UNDERTOW_HOME=/srv/old\nexport UNDERTOW_HOME = '/srv/of us'  # the big disk", "/srv/of us"),
+        ("UNDERTOW_HOME=/srv/undertow # the big disk", "/srv/undertow"),
+        ('UNDERTOW_HOME="~/undertow"', os.path.expanduser("~/undertow")),
+    ],
+)
+def test_make_looks_at_the_home_that_the_file_names(
+    project_root: Path, tmp_path: Path, line: str, home: str
+) -> None:
+    (tmp_path / ".undertow/demo").mkdir(parents=True)
+    (tmp_path / ".env").write_text(f"UNDERTOW_SMTP_HOST=mail\n{line}\n")
+    shown = made(project_root, tmp_path, "-n", "status", "desk", "doctor")
+    assert ".venv/bin/undertow status" in shown
+    assert "UNDERTOW_HOME=.undertow/demo" not in shown
+    assert f"remove {home} with" in asked(project_root, tmp_path)
+    assert "remove /srv/other with" in asked(project_root, tmp_path, UNDERTOW_HOME="/srv/other")
+
+
+@pytest.mark.parametrize("line", [None, "# UNDERTOW_HOME=/srv/undertow", "UNDERTOW_HOME="])
+def test_make_looks_at_the_demo_while_nothing_else_is_there(
+    project_root: Path, tmp_path: Path, line: str | None
+) -> None:
+    (tmp_path / ".undertow/demo").mkdir(parents=True)
+    if line is not None:
+        (tmp_path / ".env").write_text(line + "\n")
+    assert "UNDERTOW_HOME=.undertow/demo .venv/bin/undertow status" in made(
+        project_root, tmp_path, "-n", "status"
+    )
+    assert "remove .undertow with" in asked(project_root, tmp_path)
+
+
+def asked(project_root: Path, folder: Path, **settings: str) -> str:
+    """What `make clean` asks somebody who then says no; a program in undertow's place tells if it was started."""
+    program = folder / ".venv/bin/undertow"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("#!/bin/sh\necho started\n")
+    program.chmod(0o755)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (folder / name).touch()
+    (folder / ".venv/installed").touch()
+    said = made(project_root, folder, "clean", answer="n\n", **settings)
+    assert "started" not in said, "the system was stopped before anybody agreed"
+    return said
+
+
+def test_make_clean_removes_the_home_once_somebody_agrees(project_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "of us").mkdir()
+    (tmp_path / ".env").write_text(f"UNDERTOW_HOME='{tmp_path}/of us'\n")
+    asked(project_root, tmp_path)
+    assert (tmp_path / "of us").exists()
+    assert "started" in made(project_root, tmp_path, "clean", answer="y\n")
+    assert not (tmp_path / "of us").exists()
 
 
 def test_the_lock_leaves_torch_to_the_machine(project_root: Path) -> None:
