@@ -43,7 +43,8 @@ from model.splits import group_stories  # noqa: E402
 from model.training import TrainConfig  # noqa: E402
 from pipeline.label.evidence import rights_per_article  # noqa: E402
 from pipeline.label.measure import judge  # noqa: E402
-from pipeline.label.queue import Candidate, choose, parse_mix, uncertainty  # noqa: E402
+from pipeline.label.queue import Candidate, choose, uncertainty  # noqa: E402
+from pipeline.values import parse_mix  # noqa: E402
 
 AT = "2026-01-01T00:00:00+00:00"
 ROUNDS = 2000

@@ -10,10 +10,10 @@ from typing import Any
 from pipeline.errors import UsageError
 from pipeline.label import step
 from pipeline.label.drift import estimate_accuracy, measure_drift, tell_drift
-from pipeline.label.queue import parse_mix
 from pipeline.label.records import Mistake, read_row
 from pipeline.run import Line, ensure_champion, now
 from pipeline.store import drift, notifications, retrainings
+from pipeline.values import parse_mix
 
 
 def import_labels(

@@ -10,17 +10,27 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from pipeline.errors import SettingsError
+from pipeline import values
+from pipeline.errors import ConfigurationError, SettingsError
 
 PREFIX = "UNDERTOW_"
+# What reads a setting, or tries to, by its name; each raises ConfigurationError.
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "fetch_allow_private": values.read_allowed,
+    "label_queue_mix": values.parse_mix,
+    "model_device": values.check_device,
+    "desk_url": values.check_web_address,
+    "slack_api_url": values.check_web_address,
+    "apprise_urls": values.check_apprise_urls,
+}
 
 
 class Settings(BaseSettings):
@@ -195,6 +205,17 @@ class Settings(BaseSettings):
                 raise ValueError("write addresses or networks, as 172.18.0.1 or 10.1.0.0/16") from None
         return value
 
+    @field_validator(*_CHECKS)
+    @classmethod
+    def _readable(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what those who use it cannot read: they would say so hours later, in a task."""
+        try:
+            if value is not None and info.field_name:
+                _CHECKS[info.field_name](value.get_secret_value() if isinstance(value, SecretStr) else value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return value
+
     @field_validator("home", "feeds_file", "companies_file", "alerts_file", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -243,7 +264,8 @@ def _nearest(name: str, known: list[str]) -> str:
 def _say(detail: Any) -> str:
     # input is left out on purpose: it may be a secret
     name = PREFIX + "_".join(str(part) for part in detail["loc"]).upper()
-    return f"{name}: {detail['msg']}"
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    return said if said.startswith(name) else f"{name}: {said}"
 
 
 def env_example() -> str:

@@ -165,11 +165,16 @@ def check(
     from pipeline.notify.senders import build_senders
     from pipeline.settings import load_settings
 
-    senders = build_senders(load_settings())
+    settings = load_settings()
+    senders = build_senders(settings)
     if only is not None:
         _know(senders.routing, only)
     names = [name for name in senders.routing.receivers if only in (None, name)]
     rows = [_checked(name, senders, send, run.now()) for name in names]
+    operator = settings.operator_receiver
+    if operator is not None and operator not in senders.routing.receivers:
+        why = f"UNDERTOW_OPERATOR_RECEIVER names it, and alerts.toml has no [receivers.{operator}]"
+        rows.append({"receiver": operator, "ok": False, "state": why})
     gaps = _gaps(senders.routing, run.now())
     if as_json:
         print_json({"receivers": rows, "nobody_is_told": gaps})

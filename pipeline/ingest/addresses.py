@@ -4,14 +4,12 @@ The check is made on the very address that is dialled (pipeline.ingest.fetch han
 name that resolves twice, nor a literal that no resolver sees, nor a redirect gets around it.
 """
 
-import re
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from pipeline.errors import ConfigurationError
 from pipeline.ingest.answer import BadAddress
 from pipeline.ingest.text import one_line
+from pipeline.values import Allowed
 
 # Python 3.11 calls some of these global, though they lead to IPv4 hosts or private sites.
 _WRAPPED = (
@@ -24,42 +22,6 @@ _CLOSED_V4 = (
     ip_network("198.18.0.0/15"),
     ip_network("192.88.99.0/24"),
 )
-_HOST_PORT = re.compile(r"^\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5}|\*)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """Private addresses that feeds may use all the same: `host:port` pairs (port `*` for all) and networks."""
-
-    pairs: frozenset[tuple[str, int]] = frozenset()
-    networks: tuple[IPv4Network | IPv6Network, ...] = field(default=())
-
-    def permits(self, address: IPv4Address | IPv6Address, port: int) -> bool:
-        pairs = {(str(address), port), (str(address), 0)}
-        return bool(pairs & self.pairs) or any(address in network for network in self.networks)
-
-
-def read_allowed(values: tuple[str, ...]) -> Allowed:
-    """Parse UNDERTOW_FETCH_ALLOW_PRIVATE: `127.0.0.1:8099`, `[::1]:*`, `10.0.0.0/8`, `localhost:80`.
-
-    Raises ConfigurationError that names the first value which is neither.
-    """
-    pairs: set[tuple[str, int]] = set()
-    networks: list[IPv4Network | IPv6Network] = []
-    for value in values:
-        match = _HOST_PORT.match(value)
-        try:
-            if match:
-                host = "127.0.0.1" if match["host"] == "localhost" else match["host"]
-                pairs.add((str(ip_address(host)), 0 if match["port"] == "*" else int(match["port"])))
-            else:
-                networks.append(ip_network(value))
-        except ValueError:
-            raise ConfigurationError(
-                f"UNDERTOW_FETCH_ALLOW_PRIVATE: {value!r} is neither address:port nor a network",
-                "write 127.0.0.1:8099 or 10.0.0.0/8",
-            ) from None
-    return Allowed(frozenset(pairs), tuple(networks))
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

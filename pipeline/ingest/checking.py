@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ParseError
-from pipeline.ingest.addresses import read_allowed
 from pipeline.ingest.answer import Answer, Request
 from pipeline.ingest.articles import FeedOptions, Prepared
 from pipeline.ingest.fetch import Fetcher
 from pipeline.ingest.outcome import State, decide
 from pipeline.ingest.parse_pool import ParsePool
 from pipeline.store import feeds
+from pipeline.values import read_allowed
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

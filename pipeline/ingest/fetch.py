@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from pipeline.errors import FetchError, redact
-from pipeline.ingest.addresses import Allowed, checked_url, may_dial
+from pipeline.ingest.addresses import checked_url, may_dial
 from pipeline.ingest.answer import (
     Answer,
     BadAddress,
@@ -36,6 +36,7 @@ from pipeline.ingest.answer import (
 )
 from pipeline.ingest.resolver import Resolver
 from pipeline.ingest.text import one_line
+from pipeline.values import Allowed
 
 WIRE_LIMIT = 10 * 1024 * 1024
 BODY_LIMIT = 20 * 1024 * 1024

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.errors import ConfigurationError, ParseError
-from pipeline.ingest.addresses import read_allowed
 from pipeline.ingest.answer import Request
 from pipeline.ingest.fetch import Fetcher
 from pipeline.ingest.links import host_of
 from pipeline.ingest.parse_pool import ParsePool
 from pipeline.ingest.robots import Robots
 from pipeline.store import articles, stories
+from pipeline.values import read_allowed
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

@@ -17,7 +17,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ParseError
-from pipeline.ingest.addresses import read_allowed
 from pipeline.ingest.answer import Answer, OddAnswer, Request
 from pipeline.ingest.articles import Prepared, Rejected, count_rejected
 from pipeline.ingest.fetch import Fetcher
@@ -40,6 +39,7 @@ from pipeline.ingest.parse_pool import ParsePool
 from pipeline.ingest.report import IngestReport
 from pipeline.store import articles, feeds
 from pipeline.store.stories import any_ungrouped, merge_search
+from pipeline.values import read_allowed
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

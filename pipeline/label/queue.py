@@ -7,16 +7,10 @@ about the story, so labels with that reason estimate the model's accuracy withou
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-from pipeline.errors import SettingsError
-
-Reason = Literal["uncertain", "alert", "disputed", "drift", "suspect", "random"]
-REASONS: tuple[Reason, ...] = get_args(Reason)
-_PART = re.compile(r"\s*([a-z]+)\s*=\s*(\d+(?:\.\d+)?)\s*")
+from pipeline.values import REASONS, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +42,6 @@ class Queued:
     article_id: int
     reason: Reason
     priority: float
-
-
-def parse_mix(text: str) -> dict[Reason, float]:
-    """Shares by reason from `uncertain=40, random=10, ...`, scaled to add up to 1. Raises SettingsError."""
-    shares: dict[Reason, float] = {}
-    for part in text.split(","):
-        found = _PART.fullmatch(part)
-        if found is None or found.group(1) not in REASONS:
-            raise SettingsError(
-                f"UNDERTOW_LABEL_QUEUE_MIX: {part.strip()!r} is not reason=share",
-                f"the reasons are {', '.join(REASONS)}",
-            )
-        shares[found.group(1)] = float(found.group(2))  # type: ignore[index]
-    total = sum(shares.values())
-    if total <= 0:
-        raise SettingsError("UNDERTOW_LABEL_QUEUE_MIX adds up to nothing", "give at least one share")
-    return {reason: share / total for reason, share in shares.items()}
 
 
 def uncertainty(probabilities: Sequence[float]) -> float:

@@ -10,12 +10,13 @@ from typing import Any
 
 from pipeline.label.agreement import Vote, agree_pairwise, by_thing, find_disputes, krippendorff_alpha
 from pipeline.label.formats import read_labels
-from pipeline.label.queue import Candidate, Reason, choose, uncertainty
+from pipeline.label.queue import Candidate, choose, uncertainty
 from pipeline.label.records import FileLabel, Mistake, said_at
 from pipeline.label.suspects import find_suspects
 from pipeline.store import labels as store
 from pipeline.store.engine import Connection, Engine
 from pipeline.types import Report
+from pipeline.values import Reason
 
 # Labels written in one transaction.
 BATCH = 2_000

@@ -7,7 +7,6 @@ messages wait for up to a day.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.errors import MessageError
@@ -27,9 +26,7 @@ from pipeline.notify.routes import Receiver, Routing
 from pipeline.notify.sending import Occasion, Sender, Sent
 from pipeline.notify.slack import SlackBotSender, SlackWebhookSender
 from pipeline.settings import Settings
-
-# A comma parts two addresses only where a new name=scheme:// follows; Apprise addresses may hold commas.
-_PAIR = re.compile(r"\s*,\s*(?=[\w-]+\s*=\s*\w+://)")
+from pipeline.values import apprise_urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,13 @@ def build_sender(receiver: Receiver, settings: Settings, connections: Mapping[st
     if receiver.kind == "slack":
         return _slack(receiver, settings, connections)
     return _apprise(receiver, settings, connections)
+
+
+def not_set_up(routing: Routing, settings: Settings) -> dict[str, str]:
+    """What is missing, by receiver, as far as settings and AIRFLOW_CONN_* of the environment tell."""
+    known = connections_in(os.environ)
+    senders = {name: build_sender(receiver, settings, known) for name, receiver in routing.receivers.items()}
+    return {name: sender.why for name, sender in senders.items() if isinstance(sender, NotSetUp)}
 
 
 def mail_server(settings: Settings, connection: Connection | None) -> MailServer | NotSetUp:
@@ -157,12 +161,6 @@ def _apprise(receiver: Receiver, settings: Settings, connections: Mapping[str, C
     if url is None:
         return NotSetUp(f"no Apprise address {name!r}: add {name}=<address> to UNDERTOW_APPRISE_URLS")
     return AppriseSender(receiver.name, url)
-
-
-def apprise_urls(text: str) -> dict[str, str]:
-    """Addresses by name, from `name=url, name=url`."""
-    pairs = (pair.partition("=") for pair in _PAIR.split(text) if pair.strip())
-    return {name.strip(): url.strip() for name, _, url in pairs if url.strip()}
 
 
 def apprise_config(connection: Connection) -> dict[str, str]:

@@ -135,14 +135,32 @@ def _feeds(settings: Settings) -> Finding:
 def _alerts(settings: Settings) -> Finding:
     from pipeline.detect.rules import load_rules
     from pipeline.notify.alerts_file import load_routing
+    from pipeline.notify.senders import not_set_up
 
     load_rules(settings.alerts_file)
     routing = load_routing(settings.alerts_file)
+    operator = settings.operator_receiver
+    if operator is not None and operator not in routing.receivers:
+        return Finding(
+            "alerts",
+            "error",
+            f"UNDERTOW_OPERATOR_RECEIVER is {operator!r}, which {settings.alerts_file.name} does not have",
+            f"it has {', '.join(routing.receivers) or 'none'}",
+        )
     if not routing.routes:
         return Finding(
             "alerts", "warning", "nobody is told", f"add [[routes]] to {settings.alerts_file.name}"
         )
-    return Finding("alerts", "ok", f"{len(routing.receivers)} receivers, {len(routing.routes)} routes")
+    found = f"{len(routing.receivers)} receivers, {len(routing.routes)} routes"
+    if missing := not_set_up(routing, settings):
+        # no error: a new clone has none, and what Airflow keeps in its own tables only its tasks are given
+        return Finding(
+            "alerts",
+            "warning",
+            f"{found}; not set up: {', '.join(missing)}",
+            "; ".join(set(missing.values())),
+        )
+    return Finding("alerts", "ok", found)
 
 
 def _model(settings: Settings) -> Finding:

@@ -18,9 +18,9 @@ import pytest
 from ingest_server import FeedServer, feed_server, item, rss
 
 from pipeline.ingest import resolver
-from pipeline.ingest.addresses import Allowed, read_allowed
 from pipeline.ingest.answer import Answer, Request
 from pipeline.ingest.fetch import Fetcher
+from pipeline.values import Allowed, read_allowed
 
 BODY = rss(item(1))
 

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from newsroom import NOW, add_articles, add_feed, add_model, score
 
 from pipeline.label.agreement import Vote
-from pipeline.label.queue import parse_mix
 from pipeline.label.step import agreement, fill_queue
 from pipeline.store import desk_labels, labels, retrainings
+from pipeline.values import parse_mix
 
 MIX = parse_mix("uncertain=40,alert=20,disputed=10,drift=10,suspect=10,random=10")
 OPEN = "select article_id from label_queue where done_at is null"

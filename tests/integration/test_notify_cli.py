@@ -114,6 +114,15 @@ def test_receivers_check_finds_what_is_missing(world: World, monkeypatch: pytest
         assert mail.subjects() == ["Test message from Undertow"]
 
 
+def test_receivers_check_looks_for_the_operator(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERTOW_OPERATOR_RECEIVER", "nosuch")
+    said = undertow("receivers", "check", "--receiver", "mail", "--json")
+    assert said.exit_code == 1
+    row = json.loads(said.stdout)["receivers"][-1]
+    assert (row["receiver"], row["ok"]) == ("nosuch", False)
+    assert "UNDERTOW_OPERATOR_RECEIVER names it" in row["state"]
+
+
 def test_receivers_check_looks_at_every_kind_of_series(world: World, tmp_path: Path) -> None:
     route = '[[routes]]\nseries = ["all", "topic", "company"]\nreceivers = ["mail"]\n'
     (tmp_path / "alerts.toml").write_text(ALERTS.split("[receivers.floor]")[0] + route)

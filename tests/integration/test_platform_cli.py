@@ -360,6 +360,23 @@ def test_the_doctor_finds_what_is_broken(undertow: Undertow, home: str, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("settings", "verdict", "says"),
+    [
+        ({}, "note", "1 receivers, 1 routes; not set up: desk; no mail server: set UNDERTOW_SMTP_HOST"),
+        ({"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}, "ok  ", "1 receivers, 1 routes"),
+        ({"OPERATOR_RECEIVER": "nosuch"}, "BAD ", "'nosuch', which alerts.toml does not have; it has desk"),
+    ],
+)
+def test_the_doctor_looks_at_the_receivers(
+    undertow: Undertow, home: str, settings: dict[str, str], verdict: str, says: str
+) -> None:
+    done = undertow("doctor", HOME=home, **settings)
+    line = next(line for line in done.stdout.splitlines() if " alerts: " in line)
+    assert line.startswith(verdict)
+    assert says in line
+
+
+@pytest.mark.parametrize(
     ("settings", "status", "says"),
     [
         ({"DATABASE_URL": "postgresql://u:hush-hush@127.0.0.1:1/x"}, 1, "UNDERTOW_DATABASE_URL"),
@@ -372,6 +389,14 @@ def test_the_doctor_finds_what_is_broken(undertow: Undertow, home: str, tmp_path
         ({"DATABASE_ULR": "x"}, 2, "did you mean UNDERTOW_DATABASE_URL"),
         ({"AIRFLOW_PORT": "99999", "GPU_SLOTS": "none"}, 2, "2 mistakes"),
         ({"HOME": "/proc/nowhere"}, 1, "set UNDERTOW_HOME"),
+        ({"FETCH_ALLOW_PRIVATE": "127.0.0.1:80,garbage"}, 2, "FETCH_ALLOW_PRIVATE: 'garbage' is neither"),
+        ({"LABEL_QUEUE_MIX": "foo"}, 2, "UNDERTOW_LABEL_QUEUE_MIX: 'foo' is not reason=share"),
+        ({"LABEL_QUEUE_MIX": "random=0"}, 2, "UNDERTOW_LABEL_QUEUE_MIX adds up to nothing"),
+        ({"APPRISE_URLS": "hush-hush"}, 2, "UNDERTOW_APPRISE_URLS: address 1 is not name=scheme://"),
+        ({"MODEL_DEVICE": "foo"}, 2, "UNDERTOW_MODEL_DEVICE: 'foo' is no device"),
+        ({"DESK_URL": "foo"}, 2, "UNDERTOW_DESK_URL: it is no address"),
+        ({"DESK_URL": "http://desk:many"}, 2, "UNDERTOW_DESK_URL: it is no address"),
+        ({"SLACK_API_URL": "slack.com"}, 2, "UNDERTOW_SLACK_API_URL: it is no address"),
     ],
 )
 def test_wrong_settings_are_told_in_words(

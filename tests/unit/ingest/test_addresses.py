@@ -5,7 +5,8 @@ from ipaddress import ip_address
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.ingest.addresses import Allowed, is_public, may_dial, read_allowed
+from pipeline.ingest.addresses import is_public, may_dial
+from pipeline.values import Allowed, read_allowed
 
 CLOSED = [
     "127.0.0.1",

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingsError
-from pipeline.label.queue import REASONS, Candidate, choose, parse_mix, share_out, uncertainty
+from pipeline.label.queue import Candidate, choose, share_out, uncertainty
 from pipeline.label.suspects import find_suspects
+from pipeline.values import REASONS, parse_mix
 
 MIX = parse_mix("uncertain=40, alert=20, disputed=10, drift=10, suspect=10, random=10")
 

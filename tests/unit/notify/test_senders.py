@@ -12,10 +12,11 @@ from pipeline.errors import ConfigurationError
 from pipeline.notify.apprise import AppriseSender
 from pipeline.notify.connections import connections_in, read_connection
 from pipeline.notify.email import EmailSender, MailServer
-from pipeline.notify.senders import NotSetUp, apprise_urls, build_senders, mail_server
+from pipeline.notify.senders import NotSetUp, build_senders, mail_server
 from pipeline.notify.sending import Sender, hide, secrets_in
 from pipeline.notify.slack import SlackBotSender, SlackWebhookSender
 from pipeline.settings import Settings, load_settings
+from pipeline.values import apprise_urls
 
 ALERTS = """
 [receivers.mail]
