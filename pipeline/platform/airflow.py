@@ -22,9 +22,6 @@ from pipeline.store.server import HOST, Server
 PROJECT = Path(__file__).resolve().parents[2]  # where dags/ is
 DATABASE = "airflow"  # Airflow's own tables, beside ours in the embedded server
 USER = "admin"
-# Each worker process costs 100 MB and a core while it imports; four keep ingest, score and alert apart, and the fifth
-# is for a training, which holds one for hours.
-PARALLELISM = 5
 SCHEDULER_PATIENCE_S = 30  # it waits for running tasks; what is cut off is taken up again at the next start
 POOLS = {
     "feeds": "Fetching: how many host shards at once",
@@ -36,6 +33,15 @@ POOLS = {
 def slots(settings: Settings) -> dict[str, int]:
     """How many tasks each pool runs at once."""
     return {"feeds": settings.ingest_shards, "gpu": settings.gpu_slots, "training": 1}
+
+
+def parallelism(settings: Settings) -> int:
+    """How many tasks run at once: what the pools let run, and one of those that need no pool (alerts, upkeep).
+
+    With fewer, a full pool would take the place of another: fetches that of the scorer, a training that of both. A
+    process is started when it is first needed, costs 100 MB, and a core while it imports.
+    """
+    return sum(slots(settings).values()) + 1
 
 
 def folder(settings: Settings) -> Path:
@@ -55,7 +61,10 @@ def environment(
         "AIRFLOW__CORE__PLUGINS_FOLDER": PROJECT / "dags" / "plugins",
         "AIRFLOW__CORE__LOAD_EXAMPLES": False,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": PARALLELISM,
+        "AIRFLOW__CORE__PARALLELISM": parallelism(settings),
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": parallelism(
+            settings
+        ),  # default 16; the shards are one DAG's
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",

@@ -204,11 +204,20 @@ def test_scoring_never_waits_for_a_task_that_takes_hours(dags: dict[str, Any]) -
     assert not [where for where, task in long.items() if task.pool in pools]
 
 
-def test_a_training_takes_no_worker_from_the_line() -> None:
-    from pipeline.platform.airflow import PARALLELISM, slots
+@pytest.mark.parametrize("changes", [{}, {"ingest_shards": 16}, {"ingest_shards": 64, "gpu_slots": 64}])
+def test_no_pool_takes_a_worker_from_another(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.platform.airflow import environment, slots
+    from pipeline.store.server import Server
 
-    settings = load_settings()
-    assert settings.ingest_shards + slots(settings)["training"] <= PARALLELISM
+    monkeypatch.setattr(Server, "url", lambda self, database: f"postgresql://{database}")
+    settings = load_settings(**changes)
+    given = environment(settings, Server(settings.home / "postgres"), 8080, {})
+    for name in ("PARALLELISM", "MAX_ACTIVE_TASKS_PER_DAG"):
+        assert int(given[f"AIRFLOW__CORE__{name}"]) > sum(slots(settings).values()), (
+            "nothing is left for alerts"
+        )
 
 
 def test_assets_chain_the_line_together(dags: dict[str, Any]) -> None:

@@ -92,21 +92,35 @@ def test_only_loopback_is_published(compose: Any) -> None:
 
 def test_the_gpu_worker_serves_the_queue_that_the_dags_use(compose: Any) -> None:
     worker, gpu = compose["services"]["worker"], compose["services"]["worker-gpu"]
-    assert worker["command"][worker["command"].index("--queues") + 1] == "default"
-    assert gpu["command"][gpu["command"].index("--queues") + 1] == "gpu"
+    assert "--queues default " in worker["command"][-1]
+    assert "--queues gpu " in gpu["command"][-1]
     assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
     assert gpu["profiles"] == ["gpu"]
 
 
-def test_a_training_leaves_a_slot_of_the_gpu_worker_to_the_scorer(compose: Any) -> None:
-    pools, settings = airflow.slots(load_settings()), load_settings()
-    gpu, worker = (_concurrency(compose["services"][name]) for name in ("worker-gpu", "worker"))
-    assert gpu >= pools["gpu"] + pools["training"]
-    assert worker >= settings.ingest_shards + pools["training"]  # where there is no GPU it runs everything
+@pytest.mark.parametrize("changes", [{}, {"ingest_shards": 16}, {"ingest_shards": 64, "gpu_slots": 64}])
+def test_no_pool_takes_a_worker_from_another(compose: Any, changes: dict[str, int]) -> None:
+    settings = load_settings(**changes)
+    pools = airflow.slots(settings)
+    gpu, worker = (_concurrency(compose["services"][name], changes) for name in ("worker-gpu", "worker"))
+    assert gpu == pools["gpu"] + pools["training"]
+    assert worker == airflow.parallelism(settings)  # where there is no GPU it runs everything
+    given = compose["services"]["scheduler"]["environment"]
+    for name in ("PARALLELISM", "MAX_ACTIVE_TASKS_PER_DAG"):
+        assert int(given[f"AIRFLOW__CORE__{name}"]) >= airflow.parallelism(settings)
 
 
-def _concurrency(service: Any) -> int:
-    return int(service["command"][service["command"].index("--concurrency") + 1])
+def _concurrency(service: Any, changes: dict[str, int]) -> int:
+    """What the worker's shell hands to celery, with these settings in its environment."""
+    *shell, script = service["command"]
+    assert shell == ["bash", "-euc"]
+    assert script.startswith("exec airflow celery worker "), "a stop has to reach the worker itself"
+    given = {f"UNDERTOW_{name.upper()}": str(value) for name, value in changes.items()}
+    said = subprocess.run(
+        [*shell, script.replace("exec airflow", "echo").replace("$$", "$")],
+        env=given, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    return int(said[said.index("--concurrency") + 1])
 
 
 def test_every_pool_is_made_as_on_one_machine(compose: Any) -> None:
