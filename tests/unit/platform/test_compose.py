@@ -84,6 +84,19 @@ def test_secrets_are_asked_for_and_have_no_default(text: str) -> None:
     assert set(listed[1].split()) == SECRETS
 
 
+def test_lists_are_those_beside_it_and_not_the_ones_in_the_image(compose: Any, project_root: Path) -> None:
+    lists = {path.name for path in project_root.glob("*.toml")} - {"pyproject.toml"}
+    assert lists == {"alerts.toml", "companies.toml", "feeds.toml"}
+    for name, service in compose["services"].items():
+        if not service["image"].startswith("undertow:"):
+            continue
+        mounts = {mount["target"]: mount for mount in service["volumes"] if isinstance(mount, dict)}
+        for file in lists:
+            mount = mounts[f"/app/{file}"]
+            assert (mount["type"], mount["source"], mount["read_only"]) == ("bind", f"./{file}", True), name
+            assert mount["bind"]["create_host_path"] is False, "a missing file would become a folder"
+
+
 def test_only_loopback_is_published(compose: Any) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert published
