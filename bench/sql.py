@@ -166,7 +166,9 @@ def pages(engine: sa.Engine) -> Iterator[tuple[str, Callable[[], Any]]]:
     from pipeline.settings import Settings
 
     browser = TestClient(
-        create_app(engine, Settings(desk_secret="bench", _env_file=None)), base_url="http://127.0.0.1"
+        create_app(engine, Settings(desk_secret="bench", _env_file=None)),
+        base_url="http://127.0.0.1",
+        client=("127.0.0.1", 1),
     )
     with engine.connect() as connection:
         company = connection.scalar(sa.text("select id from series where company_id = 250"))

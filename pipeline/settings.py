@@ -104,7 +104,8 @@ class Settings(BaseSettings):
     # Alerts
     desk_url: str = Field(
         "http://127.0.0.1:8070",
-        description="Address of the desk as receivers reach it; links in messages. With https:// its cookies go over TLS only.",
+        description="Address of the desk as receivers reach it; links in messages. With https:// its cookies go over TLS only;"
+        " any but http:// on loopback needs a login.",
     )
     smtp_host: str | None = Field(
         None, description="Mail server; without it email receivers use Airflow's smtp_default."
@@ -130,7 +131,8 @@ class Settings(BaseSettings):
 
     # Desk
     desk_host: str = Field(
-        "127.0.0.1", description="Address the desk listens on; anything but loopback needs a login."
+        "127.0.0.1",
+        description="Address the desk listens on; anything but loopback without a proxy needs a login.",
     )
     desk_port: int = Field(8070, ge=1, le=65535, description="Its port.")
     desk_secret: SecretStr | None = Field(

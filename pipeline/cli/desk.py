@@ -9,7 +9,9 @@ import typer
 from pipeline.cli.output import JSON, print_json, table
 
 app = typer.Typer(help="The web pages for analysts.", invoke_without_command=True)
-users = typer.Typer(help="Who may log in where the desk listens beyond this machine.", no_args_is_help=True)
+users = typer.Typer(
+    help="Who may log in where the desk is reached from beyond this machine.", no_args_is_help=True
+)
 app.add_typer(users, name="user")
 
 
@@ -20,7 +22,9 @@ def register(root: typer.Typer) -> None:
 @app.callback()
 def serve(
     context: typer.Context,
-    host: str = typer.Option(None, help="Address to listen on; anything but loopback needs a login."),
+    host: str = typer.Option(
+        None, help="Address to listen on; anything but loopback without a proxy needs a login."
+    ),
     port: int = typer.Option(None, help="Port; default UNDERTOW_DESK_PORT."),
 ) -> None:
     """Serve the desk until Ctrl-C.

@@ -1,7 +1,7 @@
 """The desk as an ASGI application: `create_app` puts access, pages and API together.
 
-Standalone (`undertow desk`) it knows its visitors itself: whoever sits at this machine while it listens on loopback,
-else a login or a trusted proxy. Mounted in another application it asks that one by `user_provider`. All links are
+Standalone (`undertow desk`) it knows its visitors itself: whoever sits at this machine while it listens on loopback with
+no proxy before it, else a login or a trusted proxy. Mounted in another application it asks that one by `user_provider`. All links are
 relative to where it is mounted.
 """
 
@@ -50,6 +50,7 @@ from pipeline.desk.visitors import (
     NotAllowed,
     Visitor,
     host_is_known,
+    is_for_this_machine,
     is_loopback,
     visitor_of_proxy,
     visitor_of_user,
@@ -136,7 +137,7 @@ def find_visitor(request: Request) -> Visitor:
         if visitor is None:
             raise LoginNeeded
         return visitor
-    if proxy is None and is_loopback(desk.settings.desk_host):
+    if is_for_this_machine(desk.settings) and is_loopback(request.state.peer):
         return Visitor(LOCAL_NAME, "operator")
     session: Session = request.state.session
     if session.user is None:

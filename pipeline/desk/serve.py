@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 from pipeline.desk.app import create_app
-from pipeline.desk.visitors import is_loopback
+from pipeline.desk.visitors import is_for_this_machine, is_loopback
 from pipeline.errors import ConfigurationError, PortTaken
 from pipeline.settings import Settings
 from pipeline.store.desk_access import list_users
@@ -32,12 +32,17 @@ def serve_desk(engine: Engine, settings: Settings, *, say: Callable[[str], None]
 
 
 def _someone_may_enter(engine: Engine, settings: Settings) -> None:
-    if is_loopback(settings.desk_host) or settings.desk_trusted_proxy is not None:
+    if is_for_this_machine(settings) or settings.desk_trusted_proxy is not None:
         return
+    how = (
+        "is reached through a proxy (UNDERTOW_DESK_URL or UNDERTOW_DESK_TLS_PROXIES names it)"
+        if is_loopback(settings.desk_host)
+        else f"would listen on {settings.desk_host}"
+    )
     with engine.connect() as connection:
         if not any(user["disabled_at"] is None for user in list_users(connection)):
             raise ConfigurationError(
-                f"the desk would listen on {settings.desk_host}, and nobody may log in",
+                f"the desk {how}, and nobody may log in",
                 "add a user first: undertow desk user add NAME --role operator",
             )
 

@@ -6,7 +6,9 @@ import ipaddress
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from pipeline.settings import Settings
 from pipeline.store.desk_access import ROLES
 
 # Groups that a trusted proxy may name, and Airflow's roles, with what they may do here.
@@ -50,6 +52,15 @@ def is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_for_this_machine(settings: Settings) -> bool:
+    """True if only people at this machine reach the desk: it listens on loopback, and nothing says that a proxy leads others
+    there, who would all seem to come from this machine."""
+    address = urlsplit(settings.desk_url)
+    proxies = settings.desk_trusted_proxy is not None or bool(settings.desk_tls_proxies)
+    named = address.scheme == "https" or not is_loopback(address.hostname)
+    return is_loopback(settings.desk_host) and not proxies and not named
 
 
 def host_is_known(header: str, known: Collection[str]) -> bool:

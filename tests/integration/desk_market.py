@@ -33,12 +33,12 @@ def settings(tmp_path: Path, **more: Any) -> Settings:
 
 
 def client(engine: Engine, settings: Settings, role: str | None = None, **more: Any) -> TestClient:
-    """A browser of somebody with a role (None: whoever the desk takes them for); errors are answers, not exceptions."""
+    """A browser on this machine of somebody with a role (None: whoever the desk takes them for); errors are answers, not
+    exceptions."""
     provider = (lambda: Visitor(f"a {role}", role)) if role else None
     app = create_app(engine, settings, user_provider=provider)
-    return TestClient(
-        app, base_url="http://127.0.0.1:8070", follow_redirects=False, raise_server_exceptions=False, **more
-    )
+    more = {"base_url": "http://127.0.0.1:8070", "client": ("127.0.0.1", 4000), **more}
+    return TestClient(app, follow_redirects=False, raise_server_exceptions=False, **more)
 
 
 def form_token(browser: TestClient, path: str = "/feeds") -> str:

@@ -6,13 +6,16 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from desk_market import change, client, fill, form_token, one, post, settings
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from pipeline.desk.serve import serve_desk
 from pipeline.desk.sessions import ATTEMPTS_OF_ADDRESS, COOKIE, Session, hash_password, write_session
+from pipeline.errors import ConfigurationError
 from pipeline.store.desk_access import put_user
 
 PASSWORD = "correct horse battery"
@@ -189,6 +192,45 @@ def test_cookies_are_for_tls_where_the_desk_is_reached_by_it(market: Engine, tmp
     stranger = client(market, named, client=("10.9.9.9", 4000))
     lied = stranger.get("/login", headers={"X-Forwarded-Proto": "https"})
     assert "secure" not in lied.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("more", [
+    {"desk_url": "https://desk.example", "desk_tls_proxies": "127.0.0.1"},
+    {"desk_tls_proxies": "10.1.2.3"},
+    {"desk_url": "https://127.0.0.1:8443"},
+    {"desk_url": "http://desk.example"},
+])  # fmt: skip
+def test_behind_a_proxy_on_the_same_machine_nobody_comes_in_without_a_password(
+    market: Engine, tmp_path: Path, more: dict[str, str]
+) -> None:
+    """Whoever comes through it comes from this machine, as the desk sees it."""
+    behind = client(market, settings(tmp_path, **more))
+    host = urlsplit(more.get("desk_url", "")).hostname or "127.0.0.1"
+    behind.headers |= {"Host": host, "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    assert behind.get("/feeds").status_code == 303
+    assert behind.get("/api/v1/pulse").status_code == 401
+    behind.base_url = f"https://{host}"
+    assert log_in(behind, "the reader").status_code == 303
+    assert ">the reader<" in behind.get("/feeds").text
+
+
+def test_who_comes_from_elsewhere_to_a_desk_on_loopback_logs_in(market: Engine, tmp_path: Path) -> None:
+    assert client(market, settings(tmp_path)).get("/feeds").status_code == 200
+    assert client(market, settings(tmp_path), client=("203.0.113.9", 4000)).get("/feeds").status_code == 303
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    ({"desk_host": "0.0.0.0"}, "would listen on 0.0.0.0"),
+    ({"desk_url": "https://desk.example"}, "is reached through a proxy"),
+    ({"desk_tls_proxies": "127.0.0.1"}, "is reached through a proxy"),
+])  # fmt: skip
+def test_the_desk_does_not_start_where_nobody_could_come_in(
+    engine: Engine, tmp_path: Path, more: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **more: None)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        serve_desk(engine, settings(tmp_path, **more), say=print)
+    assert "undertow desk user add" in caught.value.advice
 
 
 def test_an_open_page_keeps_no_session_alive(market: Engine, far: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Login and logout of a desk that listens beyond this machine."""
+"""Login and logout of a desk that is reached from beyond this machine."""
 
 from __future__ import annotations
 
