@@ -50,6 +50,7 @@ from pipeline.desk.visitors import (
     NotAllowed,
     Visitor,
     host_is_known,
+    host_name,
     is_for_this_machine,
     is_loopback,
     visitor_of_proxy,
@@ -67,8 +68,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
-# A year, as is usual; the host's other names are not ours to speak for.
-HSTS = "max-age=31536000"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -178,14 +177,15 @@ async def _guard(request: Request, answer: Callable[[Request], Awaitable[Respons
         ancestors="'self'" if desk.mounted else "'none'"
     )
     response.headers.update(HEADERS)
-    if not desk.mounted and _over_tls(request, desk):  # mounted, the host is another application's
-        response.headers["Strict-Transport-Security"] = HSTS
     return response
 
 
 def _over_tls(request: Request, desk: Desk) -> bool:
-    """True if browsers come by TLS: a proxy in front takes it off, and not each one says that it did."""
-    promised = not desk.mounted and urlsplit(desk.settings.desk_url).scheme == "https"
+    """True if the browser comes by TLS: a proxy in front takes it off, and not each one says that it did. By another name
+    than the one that is for TLS it may come without, and would keep no cookie that needs it."""
+    address = urlsplit(desk.settings.desk_url)
+    asked_for = host_name(request.headers.get("host", ""))
+    promised = not desk.mounted and address.scheme == "https" and asked_for == address.hostname
     return promised or request.url.scheme == "https"
 
 

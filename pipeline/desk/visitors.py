@@ -63,10 +63,16 @@ def is_for_this_machine(settings: Settings) -> bool:
     return is_loopback(settings.desk_host) and not proxies and not named
 
 
+def host_name(header: str) -> str:
+    """The name or address in a Host header, in small letters, without port and brackets."""
+    name = header.rsplit(":", 1)[0] if not header.endswith("]") else header
+    return name.strip("[]").lower()
+
+
 def host_is_known(header: str, known: Collection[str]) -> bool:
     """True if a Host header names this machine or one of `known`: another name is a page that rebinds DNS."""
-    name = header.rsplit(":", 1)[0] if not header.endswith("]") else header
-    return is_loopback(name) or name.lower() in known
+    name = host_name(header)
+    return is_loopback(name) or name in known
 
 
 def visitor_of_proxy(headers: Mapping[str, str]) -> Visitor | None:
