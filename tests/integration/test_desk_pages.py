@@ -7,7 +7,9 @@ import io
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import newsroom
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
@@ -18,7 +20,8 @@ from sqlalchemy import Engine
 
 from model.registry import STARTER
 from pipeline.desk.explaining import LONGEST_TEXT, Explainer, Spans
-from pipeline.store import desk_series
+from pipeline.store import desk_series, desk_stories
+from pipeline.store.desk_stories import StoryFilter
 
 PAGES = (
     "/", "/parts/overview", "/series", "/series?kind=topic", "/series?kind=sector", "/stories", "/stories?q=profit",
@@ -348,6 +351,40 @@ def test_as_of_shows_what_was_known_then(browser: TestClient, market: Engine) ->
     for story in page["items"]:
         assert datetime.fromisoformat(story["available_at"]) <= moment
         assert story["scored_at"] is None or datetime.fromisoformat(story["scored_at"]) <= moment
+
+
+def test_as_of_lists_stories_by_what_the_champion_of_then_said_of_them(engine: Engine) -> None:
+    """Not by the topics, companies and sectors that another version found later."""
+    then = newsroom.NOW
+    champion = newsroom.add_model(engine, "champion")
+    other = newsroom.add_model(engine, "other", champion=False)
+    [article] = newsroom.add_articles(engine, newsroom.add_feed(engine), ["Kestrel falls\nText"])
+    newsroom.score(engine, champion, article, (0.9, 0.05, 0.05), at=then - timedelta(hours=1))
+    newsroom.score(engine, other, article, (0.1, 0.8, 0.1), topic="layoffs", at=then + timedelta(days=3))
+    found = {
+        model: newsroom.add_company(engine, f"found by {model}", ticker=f"T{model}")
+        for model in (champion, other)
+    }
+    for model, company in found.items():
+        change(engine, "update companies set sector = name where id = :c", c=company)
+        change(
+            engine,
+            "insert into score_companies select story_id, model_version_id, :c, negative, neutral, positive, sentiment"
+            " from scores where model_version_id = :m",
+            c=company,
+            m=model,
+        )
+
+    def listed(**wanted: Any) -> int:
+        with engine.connect() as connection:
+            return len(desk_stories.stories(connection, StoryFilter(as_of=then, **wanted), limit=10)[0])
+
+    mine = {"topic": "markets", "company_id": found[champion], "sector": f"found by {champion}"}
+    others = {"topic": "layoffs", "company_id": found[other], "sector": f"found by {other}"}
+    assert [listed(**{name: value}) for name, value in mine.items()] == [1, 1, 1]
+    assert [listed(**{name: value}) for name, value in others.items()] == [0, 0, 0]
+    assert listed(topic="markets", company_id=found[champion]) == 1
+    assert listed(topic="layoffs", company_id=found[champion]) == 0
 
 
 def test_summary_of_whole_days_and_hours_equals_that_of_hours(market: Engine) -> None:

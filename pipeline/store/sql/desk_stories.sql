@@ -1,6 +1,7 @@
 -- Stories, newest first, one page after a cursor; every filter is optional. With as_of: only what was seen by then, and the
 -- verdict that counted then, as in analytics.sentiment_asof: of those written by then, that of the newest champion of then.
--- What it reads from is put in by the caller: desk_stories_of_all, _company or _topic, the index that the page is read along.
+-- What it reads from is put in by the caller: desk_stories_of_all, _company or _topic, the index that the page is read along;
+-- these know the rows of every version, and those of the verdict's own decide.
 select story.id, story.title, story.available_at, story.first_seen_at, story.copies, story.sources, story.backfilled,
        article.source, article.url, article.corrected,
        verdict.sentiment, verdict.negative, verdict.neutral, verdict.positive, verdict.scored_at,
@@ -32,8 +33,14 @@ where (cast(:as_of as timestamptz) is null or (story.first_seen_at <= :as_of and
         select true from articles as told where told.story_id = story.id and told.source = :source limit 1))
   and (cast(:sector as text) is null or (
         select true from score_companies as about join companies as peer on peer.id = about.company_id
-        where about.story_id = story.id and peer.sector = :sector limit 1))
-  and (cast(:topic as text) is null or cast(:company_id as integer) is null or (
-        select true from score_topics as topic where topic.topic = :topic and topic.story_id = story.id limit 1))
+        where about.story_id = story.id and about.model_version_id = verdict.model_version_id and peer.sector = :sector limit 1))
+  and (cast(:company_id as integer) is null or (
+        select true from score_companies as about
+        where about.story_id = story.id and about.model_version_id = verdict.model_version_id
+          and about.company_id = :company_id limit 1))
+  and (cast(:topic as text) is null or (
+        select true from score_topics as topic
+        where topic.story_id = story.id and topic.model_version_id = verdict.model_version_id
+          and topic.topic = :topic limit 1))
 order by chosen.available_at desc, chosen.story_id desc
 limit :limit
