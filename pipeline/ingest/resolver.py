@@ -6,6 +6,7 @@ had come, and the end of the process. Which addresses may be dialled is not deci
 """
 
 import asyncio
+import errno
 import socket
 from contextlib import suppress
 from threading import Thread
@@ -53,7 +54,12 @@ class Resolver(AbstractResolver):
                 loop.call_soon_threadsafe(settle, results, error)
 
         # a daemon, unlike the threads of an executor: the process ends without it
-        Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+        thread = Thread(target=look_up, name=f"look up {host}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # at the limit of processes; other lookups will end
+            self._free.release()
+            raise OSError(errno.EAGAIN, "no thread for a lookup") from error
         try:
             async with asyncio.timeout(LOOKUP_S):
                 return await found

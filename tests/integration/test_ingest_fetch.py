@@ -181,6 +181,28 @@ def test_a_lookup_that_was_given_up_makes_room_when_it_ends(monkeypatch: pytest.
     assert asyncio.run(go()) == ["127.0.0.1"]
 
 
+def test_a_thread_that_cannot_start_costs_one_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a container's limit of processes: not the run, and no place among the lookups."""
+
+    def cannot(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def go() -> list[str]:
+        looking = resolver.Resolver(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", cannot)
+            for _ in range(resolver.THREADS):
+                with pytest.raises(OSError, match="no thread for a lookup"):
+                    await looking.resolve("good.test", 80)
+            async with Fetcher(timeout_s=5, connections=2, allowed=Allowed()) as fetcher:
+                answer = await fetcher.get(Request("http://good.test/feed", "Undertow/test"))
+                assert error_of(answer) == "UnknownHost"
+        async with asyncio.timeout(5):
+            return [found["host"] for found in await looking.resolve("127.0.0.1", 80)]
+
+    assert asyncio.run(go()) == ["127.0.0.1"]
+
+
 def test_proxy_variables_are_ignored(wire: FeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{wire.port}")
