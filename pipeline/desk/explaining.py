@@ -53,6 +53,10 @@ class Explainer:
         text = text[:LONGEST_TEXT]
         if spans is not None:
             spans = tuple((start, end) for start, end in spans if end <= LONGEST_TEXT)
+        if spans == ():
+            raise CannotExplain(
+                f"the company stands only beyond the first {LONGEST_TEXT:,} characters", "look at its verdict"
+            )
         key = (model, text, spans)
         if key in self._known:
             return self._known[key]

@@ -84,7 +84,7 @@ def test_long_texts_are_cut(make: Make) -> None:
 def test_a_company_beyond_the_cut_is_not_explained_as_the_story(make: Make) -> None:
     explainer = make()
     assert explainer.explain(None, "x" * 5000, ((0, 4), (1300, 1304))) == [(0, 1200, -0.5)]
-    with pytest.raises(CannotExplain):
+    with pytest.raises(CannotExplain, match="stands only beyond the first 1,200 characters"):
         explainer.explain(None, "x" * 5000, ((1300, 1304),))
 
 
