@@ -128,8 +128,13 @@ class PortTaken(PlatformError):
     exit_status = 2
 
 
-# up to the last @: a password may hold one that nobody wrote as %40
-_USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
+# Up to the last @: a password may hold one that nobody wrote as %40. What follows a ? or # is taken for part of it only in
+# the addresses of databases, or where what stands before is no host: a name, a colon and no port.
+_USERINFO = re.compile(
+    r"(?P<scheme>\bpostgres(?:ql)?(?:\+\w+)?://)[^/\s]+@"
+    r"|(?P<other>\b[a-z][a-z0-9+.-]*://)(?:[^/\s?#]+@|[^/\s?#:\[]*:(?!\d+[?#])[^/\s]+@)",
+    re.IGNORECASE,
+)
 _WEBHOOK = re.compile(r"(https?://hooks\.[^/\s]+/)\S+", re.IGNORECASE)
 _TOKEN = re.compile(
     r"\bxox[a-z]-[\w-]+|(?<=[?&]token=)[^&\s]+|(?<=[?&]key=)[^&\s]+|(?<=[?&]password=)[^&\s]+", re.IGNORECASE
@@ -138,6 +143,6 @@ _TOKEN = re.compile(
 
 def redact(text: str) -> str:
     """`text` with user info of URLs, webhook paths and tokens replaced by ***."""
-    text = _USERINFO.sub(r"\g<scheme>***@", text)
+    text = _USERINFO.sub(r"\g<scheme>\g<other>***@", text)
     text = _WEBHOOK.sub(r"\1***", text)
     return _TOKEN.sub("***", text)

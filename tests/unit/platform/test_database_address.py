@@ -98,3 +98,21 @@ def test_addresses_in_messages_lose_their_passwords(text: str) -> None:
     assert redact("see https://example.org/a, ask me@example.org") == (
         "see https://example.org/a, ask me@example.org"
     )
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("https://host:443?email=a@b.c failed", "https://host:443?email=a@b.c failed"),
+    ("https://host?email=a@b.c failed", "https://host?email=a@b.c failed"),
+    ("https://host#a@b.c failed", "https://host#a@b.c failed"),
+    ("https://host/a?at=12:30&email=a@b.c", "https://host/a?at=12:30&email=a@b.c"),
+    ("https://u:p@ss@host?email=a@b.c", "https://***@host?email=a@b.c"),
+    ("https://u:p?ss@host/feed", "https://***@host/feed"),
+    ("https://u:p#ss@host/feed", "https://***@host/feed"),
+    ("https://[::1]:443?email=a@b.c", "https://[::1]:443?email=a@b.c"),
+    ("redis://:p?ss@host/0", "redis://***@host/0"),
+    ("postgresql://u:p?s@s@host/db", "postgresql://***@host/db"),
+    ("postgresql+psycopg2://1:2?s@s@host/db", "postgresql+psycopg2://***@host/db"),
+    ("postgres://u:p#ss@host/db", "postgres://***@host/db"),
+])  # fmt: skip
+def test_addresses_in_messages_keep_their_host_and_what_is_no_password(text: str, shown: str) -> None:
+    assert redact(text) == shown
