@@ -279,10 +279,11 @@ def build_windows(line: Line, *, as_of: datetime | None = None) -> dict[str, Any
 
 
 def build_baselines(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
-    """What is usual, from the days before today."""
+    """What is usual, from the days before today. With an `as_of` given it is that of the champion of then."""
     from pipeline.detect.step import build_baselines
 
-    return build_baselines(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+    report = build_baselines(line.engine, _rules(line), as_of=as_of or now(), champion_at=as_of)
+    return report.as_dict()
 
 
 def read_history(
@@ -301,10 +302,13 @@ def read_history(
 
 
 def detect(line: Line, *, as_of: datetime | None = None) -> dict[str, Any]:
-    """Counts windows, evaluates every tick since the last one, follows alerts, fills the outbox."""
+    """Counts windows, evaluates every tick since the last one, follows alerts, fills the outbox.
+
+    With an `as_of` given the verdicts of the champion of then count; without one those of the model that scores.
+    """
     from pipeline.detect.step import detect
 
-    report = detect(line.engine, _rules(line), as_of=as_of or now()).as_dict()
+    report = detect(line.engine, _rules(line), as_of=as_of or now(), champion_at=as_of).as_dict()
     return {**report, "explained": explain_alerts(line, as_of=as_of)}
 
 

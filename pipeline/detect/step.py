@@ -84,24 +84,30 @@ class BaselineReport(Report):
     built: int = 0
 
 
-def build_windows(engine: Engine, *, as_of: datetime) -> WindowsReport:
-    """Counts every story that was scored and not counted yet, from the beginning of time."""
+def build_windows(engine: Engine, *, as_of: datetime, champion_at: datetime | None = None) -> WindowsReport:
+    """Counts every story that was scored and not counted yet, from the beginning of time.
+
+    Here and below the champion is that of `champion_at`; None: of the newest switch, as for scoring. A clock that runs
+    behind, or ran ahead at a switch, cannot make the two use different models.
+    """
     with engine.begin() as connection:
         windows.lock_detect(connection)
         added = windows.sync_series(connection, TOPIC_TITLES, as_of)
-        champion = models.champion(connection, as_of=as_of)
+        champion = models.champion(connection, as_of=champion_at)
         if champion is None:
             return WindowsReport(series=added)
         counted = windows.count_stories(connection, champion.id, as_of)
         return WindowsReport(added, counted.live, counted.history)
 
 
-def build_baselines(engine: Engine, rules: Rules, *, as_of: datetime) -> BaselineReport:
+def build_baselines(
+    engine: Engine, rules: Rules, *, as_of: datetime, champion_at: datetime | None = None
+) -> BaselineReport:
     """What is usual from the UTC day of `as_of` on; again only where its history has grown since."""
-    build_windows(engine, as_of=as_of)
+    build_windows(engine, as_of=as_of, champion_at=champion_at)
     with engine.begin() as connection:
         windows.lock_detect(connection)
-        champion = models.champion(connection, as_of=as_of)
+        champion = models.champion(connection, as_of=champion_at)
         day = as_of.date()
         if champion is None:
             return BaselineReport(day.isoformat())
@@ -109,13 +115,15 @@ def build_baselines(engine: Engine, rules: Rules, *, as_of: datetime) -> Baselin
         return BaselineReport(day.isoformat(), len(night.series_ids), night.stories, int(built))
 
 
-def detect(engine: Engine, rules: Rules, *, as_of: datetime) -> DetectReport:
+def detect(
+    engine: Engine, rules: Rules, *, as_of: datetime, champion_at: datetime | None = None
+) -> DetectReport:
     """Evaluates all ticks up to `as_of` that were not; can run at any time, twice, and side by side."""
     report = DetectReport()
     with engine.begin() as connection:
         windows.lock_detect(connection)
         windows.sync_series(connection, TOPIC_TITLES, as_of)
-        champion = models.champion(connection, as_of=as_of)
+        champion = models.champion(connection, as_of=champion_at)
         if champion is None:
             return report
         rules = rules.with_overrides(windows.read_overrides(connection))

@@ -31,7 +31,7 @@ def write_test_alert(
                 f"there is no series '{kind}/{key}'",
                 "write kind/key; kinds are all, topic, company and sector",
             )
-        champion = models.champion(connection, as_of=as_of)
+        champion = models.champion(connection)
         deliveries = route(rules.routing, series.kind, series.key, severity, as_of)
         if not deliveries:
             return []

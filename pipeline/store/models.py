@@ -112,7 +112,7 @@ def list_models(connection: Connection) -> list[StoredModel]:
 def champion(
     connection: Connection, *, as_of: datetime | None = None, alias: str = CHAMPION
 ) -> StoredModel | None:
-    """The model that scores (at `as_of`; None: now), or None when nothing was promoted yet."""
+    """The model that scores (at `as_of`; None: by the newest switch), or None when nothing was promoted yet."""
     row = connection.execute(sql("models_champion"), {"alias": alias, "as_of": as_of}).one_or_none()
     return _model(row) if row else None
 

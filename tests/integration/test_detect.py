@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from pipeline.detect.course import walk
 from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
 from pipeline.detect.rules import Rules, parse_rules
-from pipeline.detect.step import detect
+from pipeline.detect.step import build_baselines, detect
 from pipeline.store import alerts, models, notifications, scores
 from pipeline.types import Apart, StoryScore
 
@@ -524,6 +524,29 @@ def test_a_story_counts_live_whoever_else_read_it_before_the_champion(
     assert detect(engine, rules, as_of=read + timedelta(minutes=15)).counted == 1
     assert world.rows(counted, id=never) == [{"model": v2, "live": True}]
     assert world.rows(counted, id=late) == both
+
+
+def test_a_switch_dated_in_the_future_is_in_force_for_alerts_as_it_is_for_scoring(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    """A clock that ran ahead made a model champion, and was put right: the switch after it lies ahead, too."""
+    world.archive_days(15)
+    world.story(NOW - timedelta(hours=1), "Elm")
+    detect(engine, rules, as_of=NOW - timedelta(minutes=37))
+    ahead = NOW + timedelta(hours=3)
+    with engine.begin() as connection:
+        for version, at in (("v2", ahead), ("v3", ahead + timedelta(microseconds=1))):
+            v3 = models.register_model(connection, version=version, path="nowhere", manifest={}, as_of=NOW).id
+            models.point_alias(connection, version, by="test", reason="better", as_of=at)
+    for _ in range(12):
+        world.story(NOW, "Acme", BAD, model=v3, scored_at=NOW + timedelta(minutes=1))
+    assert detect(engine, rules, as_of=NOW + timedelta(minutes=10)).counted == 12
+    assert told(world) == [("Acme", "open", "critical")]
+    assert world.rows("select model_version_id as id from ticks order by tick_at desc limit 1") == [
+        {"id": v3}
+    ]
+    baseline = build_baselines(engine, rules, as_of=NOW + timedelta(minutes=10))
+    assert (baseline.day, baseline.series > 0) == (NOW.date().isoformat(), True)
 
 
 def test_what_no_champion_reads_is_history_once_it_is_too_old_to_be_live(

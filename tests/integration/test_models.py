@@ -154,6 +154,20 @@ def test_a_switch_by_a_clock_that_runs_behind_or_stands_is_in_force(line, tmp_pa
     )
 
 
+def test_a_switch_that_lies_ahead_is_in_force_for_what_is_counted_unless_a_time_is_asked_for(
+    line, old, monkeypatch
+):
+    run.ensure_champion(line, as_of=LATER)
+    add_stories(line.engine, ["Acme shares plunge again"], start=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "now", lambda: NOW + timedelta(hours=1))
+        assert run.score(line)["model"] == SHIPPED
+        assert run.detect(line)["counted"] == 1
+        assert run.build_baselines(line)["series"] > 0
+    assert one(line, "select count(*) from counted_stories where live") == 1
+    assert run.build_baselines(line, as_of=NOW - timedelta(hours=1))["series"] == 0, "then there was none"
+
+
 def test_a_kill_in_the_switch_leaves_the_old_state_and_many_at_once_switch_once(line, old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(scores, "enqueue_rescore", lambda *_: (_ for _ in ()).throw(MemoryError()))
