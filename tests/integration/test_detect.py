@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from detect_world import BAD, COMPANIES, FINE, NOW, ROUTES, World
 from sqlalchemy.engine import Engine
 
-from pipeline.detect.course import walk
+from pipeline.detect.course import states, walk
 from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import build_baselines, detect
@@ -719,13 +719,46 @@ def test_while_the_scorer_is_dead_nothing_is_calm_again(world: World, engine: En
         at=NOW + timedelta(hours=3),
     )
     assert quiet == [{"state": "no_data"}]
+    for n in range(1, 32):  # the scorer is back, and news is read as it comes
+        world.story(end + timedelta(hours=n), "Elm")
+    end = NOW + timedelta(days=3)
+    detect(engine, rules, as_of=end)
     with engine.connect() as connection:
         stored = read_stored(connection, NOW, end)
         evaluated = evaluate_stored(connection, stored, rules)
-        replayed = history_lines(evaluated, walk(evaluated), tuple(s for s, _ in stored.series))
+        moves, names = walk(evaluated), tuple(s for s, _ in stored.series)
+        replayed = history_lines(evaluated, moves, names)
         live = alerts.read_history_lines(connection, NOW - timedelta(days=1), end)
     assert replayed == live
     assert any("company/Acme open" in line for line in live)
+    assert any("company/Acme resolve" in line for line in live)
+    shown = states(evaluated, moves)[[s.key for s in names].index("Elm")]
+    kept = world.rows(
+        "select e.tick_at, e.state from evaluations e join series s on s.id = e.series_id where s.key = 'Elm'"
+    )
+    drawn = {evaluated.tick_at(n): str(state) for n, state in enumerate(shown)}
+    assert {r["tick_at"]: r["state"] for r in kept}.items() <= drawn.items()
+
+
+def test_calm_does_not_count_where_only_a_challenger_has_read_what_is_new(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    """What a rehearsal or the version before has read waits for the champion like the rest."""
+    with engine.begin() as connection:
+        v2 = models.register_model(connection, version="v2", path="nowhere", manifest={}, as_of=NOW).id
+    world.archive_days(15)
+    burst(world, NOW, 12)
+    detect(engine, rules, as_of=NOW)
+    for hours in range(2, 42, 2):
+        at = NOW + timedelta(hours=hours)
+        world.story(at, "Elm", model=v2, scored_at=at)
+        detect(engine, rules, as_of=at)
+    counted = (
+        "select live, count(*) > 10 as many from counted_stories where model_version_id = :id group by 1"
+    )
+    assert world.rows(counted, id=v2) == [{"live": False, "many": True}], "too old for a champion: history"
+    assert alert_of(world, "Acme")["state"] in ("firing", "held")
+    assert "resolve" not in {t[1] for t in told(world)}
 
 
 def test_stories_that_were_set_apart_keep_nothing_open(world: World, engine: Engine, rules: Rules) -> None:
