@@ -2,7 +2,8 @@
 ### Maintenance: what keeps the line healthy for years
 
 **Runs** every night at 02:15 UTC. **Emits** `labels` when there are enough new ones to learn from.
-The tasks are independent of each other; each may run at any time, and again.
+Each task may run at any time, and again. They are independent of each other, but *back_up* begins after *tidy*, well or
+not: a dump holds tables that tidy needs for a moment. *night* does nothing; it is red where one of the two is.
 
 - *baselines*: what is usual for each series, from the days before today. Red: alerts are tested against older ones.
 - *tidy*: partitions of the months to come, retention, health of feeds.
@@ -19,6 +20,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from defaults import LABELS, SETTINGS, cron, in_training, options
@@ -69,7 +71,7 @@ def maintenance() -> None:
         with run.open_line() as line:
             return retrain.overlap(line)
 
-    @task(execution_timeout=timedelta(hours=2))
+    @task(execution_timeout=timedelta(hours=2), trigger_rule="all_done")
     def back_up() -> str:
         from pipeline.store.backup import back_up
 
@@ -77,8 +79,12 @@ def maintenance() -> None:
             raise AirflowSkipException("the database is looked after elsewhere")
         return str(back_up(SETTINGS, as_of=run.now()))
 
-    for work in (baselines, tidy, watch, queue, labels, overlap, back_up):
+    for work in (baselines, watch, queue, labels, overlap):
         work()
+    tidied, backed_up = tidy(), back_up()
+    # A run is as good as its last tasks: without one after both, a backup would hide that tidy failed.
+    tidied >> backed_up
+    [tidied, backed_up] >> EmptyOperator(task_id="night", trigger_rule="none_failed")
 
 
 maintenance()

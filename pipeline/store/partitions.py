@@ -40,21 +40,23 @@ def month_starts(as_of: datetime, ahead: int = MONTHS_AHEAD) -> list[tuple[str, 
 def ensure_partitions(engine: Engine, *, as_of: datetime) -> int:
     """Makes the partitions that are missing; returns how many. Rows already in the default partition move along.
 
-    A month ahead whose table is in use is left to the next night. Raises DatabaseError once such a month has begun.
+    The months ahead of a table that is in use are left to the next night. Raises DatabaseError once such a month has begun.
     """
     months = month_starts(as_of)
-    made = {
-        f"{table}_{suffix}": _make_patiently(engine, table, f"{table}_{suffix}", start, end)
-        for table in PARTITIONED
-        for suffix, start, end in months
-    }
-    overdue = [name for name, count in made.items() if count is None and name.endswith(months[0][0])]
+    made, overdue = 0, []
+    for table in PARTITIONED:
+        for n, (suffix, start, end) in enumerate(months):
+            count = _make_patiently(engine, table, f"{table}_{suffix}", start, end)
+            if count is None:
+                overdue += [f"{table}_{suffix}"] if n == 0 else []
+                break  # whoever holds the table holds it for the months after, too, and each try keeps others waiting
+            made += count
     if overdue:
         raise DatabaseError(
             f"a dump or a long query keeps the partitions {', '.join(overdue)} from being made",
             "run the task `tidy` of the DAG `maintenance` again when it has ended; until then a default partition takes the rows",
         )
-    return sum(count or 0 for count in made.values())
+    return made
 
 
 def _make_patiently(engine: Engine, table: str, name: str, start: str, end: str) -> int | None:

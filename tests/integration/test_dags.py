@@ -154,6 +154,15 @@ def test_a_promotion_waits_a_week_for_a_yes_where_a_person_is_asked(dags: dict[s
         assert task.downstream_task_ids == {"promote"}
 
 
+def test_the_nights_dump_begins_after_its_tidying_and_hides_no_failure_of_it(dags: dict[str, Any]) -> None:
+    """Begun together, the dump held the tables whose partitions were to be made, night after night."""
+    tidy, back_up, night = (dags["maintenance"].get_task(name) for name in ("tidy", "back_up", "night"))
+    assert (back_up.upstream_task_ids, back_up.trigger_rule) == ({"tidy"}, "all_done")
+    assert (night.upstream_task_ids, night.trigger_rule) == ({"tidy", "back_up"}, "none_failed")
+    assert not night.downstream_task_ids
+    assert not tidy.upstream_task_ids
+
+
 @pytest.mark.parametrize(
     ("given", "read"),
     [

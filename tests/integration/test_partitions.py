@@ -95,3 +95,15 @@ def test_what_is_missing_is_not_made_while_a_dump_holds_it_and_said_once_its_mon
         assert ensure_partitions(engine, as_of=NEXT_MONTH) == 0
         with pytest.raises(DatabaseError, match="feed_fetches_2027_02, evaluations_2027_02"):
             ensure_partitions(engine, as_of=NOW + timedelta(days=65))
+
+
+def test_a_table_in_use_is_tried_for_one_month_only(
+    engine: Engine, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try keeps readers waiting, and who holds the table holds it for the other months as well."""
+    ensure_partitions(engine, as_of=NOW)
+    pauses: list[float] = []
+    monkeypatch.setattr(partitions.time, "sleep", pauses.append)
+    with dump(engine), pytest.raises(DatabaseError, match="feed_fetches_2027_05, evaluations_2027_05"):
+        ensure_partitions(engine, as_of=NOW + timedelta(days=160))
+    assert len(pauses) == len(partitions.PARTITIONED) * partitions.LOCK_ATTEMPTS
