@@ -154,7 +154,8 @@ def evaluate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict
             measured["evidence"]["replay"] = rehearse(line, champion, challenger, as_of or now())
         _write_json(files.evidence, measured)
     figures = summarise(json.loads(files.evidence.read_text()))
-    if not (row.over or row.metrics):  # a kill may have come between the file and its row
+    # A kill may have come between the file and its row; or the file was deleted, and all was measured again.
+    if not row.over and row.metrics != figures:
         with line.engine.begin() as connection:
             retrainings.update_retraining(connection, run_key, metrics=figures)
     return figures

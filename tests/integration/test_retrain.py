@@ -15,6 +15,7 @@ from newsroom import NOW, add_articles, add_feed
 
 from pipeline import promotion, rehearse, retrain, run
 from pipeline.errors import UsageError
+from pipeline.label import measure
 from pipeline.label.gate import decide
 from pipeline.store import desk_models, labels, models, retrainings
 
@@ -298,6 +299,20 @@ def test_figures_that_a_kill_kept_from_the_row_are_stored_by_the_next_try(line, 
     again = retrain.retrain(line, as_of=NOW)
     assert (again["run_key"], again["state"]) == ("r1", "promoted")
     assert row_of(line).metrics["articles"] == 72
+
+
+def test_what_is_measured_again_takes_the_place_of_the_figures_before(line, monkeypatch):
+    give_labels(line)
+    for step in (retrain.prepare, retrain.train, retrain.evaluate):
+        step(line, "r1", as_of=NOW)
+    file = retrain.run_files(line, "r1").evidence
+    measured, before = json.loads(file.read_text()), row_of(line).metrics
+    measured["evidence"]["won"] += 1
+    file.unlink()
+    monkeypatch.setattr(measure, "measure", lambda *_, **__: measured)
+    monkeypatch.setattr(retrain, "rehearse", lambda *_: None)
+    retrain.evaluate(line, "r1", as_of=NOW)
+    assert row_of(line).metrics == {**before, "won": before["won"] + 1}
 
 
 def test_approval_waits_for_a_person(line):
