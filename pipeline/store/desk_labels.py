@@ -107,29 +107,27 @@ def retract_label(connection: Connection, label_id: int, *, who: str, as_of: dat
     if article is None:
         return False
     reopen = (
-        "update label_queue as place set done_at = null where article_id = :id"
+        "update label_queue as place set done_at = null, queued_at = :as_of where article_id = :id"
         " and not exists (select from frozen_articles as frozen where frozen.article_id = place.article_id)"
     )
-    connection.execute(sa.text(reopen), {"id": article})
+    connection.execute(sa.text(reopen), {"id": article, "as_of": as_of})
     return True
 
 
-def skip(connection: Connection, article_id: int, *, who: str) -> bool:
-    """Passes an article over for this person."""
+def skip(connection: Connection, article_id: int, *, who: str, as_of: datetime) -> bool:
+    """Passes an article over for this person; from the first who does, the queue counts how long it waits for others."""
     query = (
-        "update label_queue set skipped_by = array_append(skipped_by, :who)"
+        "update label_queue set skipped_by = array_append(skipped_by, :who),"
+        " queued_at = case when skipped_by = '{}' then :as_of else queued_at end"
         " where article_id = :id and not (:who = any(skipped_by))"
     )
-    return connection.execute(sa.text(query), {"id": article_id, "who": who}).rowcount == 1
+    return connection.execute(sa.text(query), {"id": article_id, "who": who, "as_of": as_of}).rowcount == 1
 
 
-def unskip(connection: Connection, article_id: int, *, who: str) -> bool:
-    """Takes back that this person passed an article over; False if they had not."""
-    query = (
-        "update label_queue set skipped_by = array_remove(skipped_by, :who)"
-        " where article_id = :id and :who = any(skipped_by)"
-    )
-    return connection.execute(sa.text(query), {"id": article_id, "who": who}).rowcount == 1
+def unskip(connection: Connection, article_id: int, *, who: str, as_of: datetime) -> bool:
+    """Takes back that this person passed an article over; False if they had not. They are asked again if nobody answered."""
+    parameters = {"article_id": article_id, "who": who, "as_of": as_of}
+    return connection.execute(sql("desk_label_unskip"), parameters).rowcount == 1
 
 
 def dispute(connection: Connection, article_id: int, *, who: str, as_of: datetime) -> bool:

@@ -77,7 +77,7 @@ def test_who_skips_everything_or_is_asked_what_only_others_may_answer_is_asked_a
     assert len(first) == 5
     with engine.begin() as connection:
         for article in first[:4]:
-            desk_labels.skip(connection, article, who="anna")
+            desk_labels.skip(connection, article, who="anna", as_of=NOW)
         # labelled, and back in the queue for a second opinion: nothing that anna may answer
         desk_labels.add_label(connection, first[4], "neutral", who="anna", as_of=NOW)
         connection.execute(sa.text("update label_queue set done_at = null"))
@@ -91,6 +91,66 @@ def test_who_skips_everything_or_is_asked_what_only_others_may_answer_is_asked_a
     assert fill(engine, model, size=5, at=NOW + timedelta(hours=2)) == {}, "it is full"
     fill(engine, model, size=6, at=NOW + timedelta(days=14, minutes=30))
     assert asked(engine, "bert") == second, "what anna passed over waits as long as the queue looks back"
+
+
+def uncertain_queue(engine, size):
+    """A champion and a full queue of `size` places; the articles, in the order asked for."""
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(30)])
+    for article in articles:
+        score(engine, model, article, (0.4, 0.3, 0.3))
+    fill(engine, model, size=size)
+    return model, asked(engine, "anna")
+
+
+def test_an_old_place_that_somebody_skips_waits_for_others_from_then_on(engine):
+    model, (place, disputed, *_) = uncertain_queue(engine, 5)
+    late = NOW + timedelta(days=15)
+    with engine.begin() as connection:
+        desk_labels.skip(connection, place, who="anna", as_of=late)
+        desk_labels.dispute(connection, disputed, who="anna", as_of=late)
+        desk_labels.skip(connection, disputed, who="carl", as_of=late + timedelta(days=1))
+        assert desk_labels.undispute(connection, disputed, who="anna")
+    fill(engine, model, size=5, at=late + timedelta(hours=1))
+    assert {place, disputed} <= set(asked(engine, "bert"))
+    with engine.begin() as connection:
+        desk_labels.skip(connection, place, who="bert", as_of=late + timedelta(days=10))
+    fill(engine, model, size=5, at=late + timedelta(days=13))
+    assert place in asked(engine, "carl")
+    fill(engine, model, size=5, at=late + timedelta(days=14, hours=1))
+    assert place not in asked(engine, "carl"), "from the first skip, not the last"
+
+
+def test_a_skip_taken_back_opens_the_place_again_unless_it_needs_no_label(engine):
+    model, (free, labelled, kept, *_) = uncertain_queue(engine, 5)
+    late = NOW + timedelta(days=20)
+    with engine.begin() as connection:
+        for article in (free, labelled, kept):
+            desk_labels.skip(connection, article, who="anna", as_of=NOW)
+        desk_labels.skip(connection, free, who="carl", as_of=NOW)
+        desk_labels.add_label(connection, labelled, "neutral", who="bert", as_of=NOW)
+        retrainings.freeze(connection, {kept: "story"}, NOW)
+    fill(engine, model, size=5, at=late)
+    assert not {free, labelled, kept} & {row[0] for row in rows(engine, OPEN)}
+    with engine.begin() as connection:
+        for article in (free, labelled, kept):
+            assert desk_labels.unskip(connection, article, who="anna", as_of=late)
+        assert not desk_labels.unskip(connection, free, who="anna", as_of=late)
+    fill(engine, model, size=5, at=late + timedelta(hours=1))
+    assert {free, labelled, kept} & {row[0] for row in rows(engine, OPEN)} == {free}
+    assert free in asked(engine, "anna")
+    assert free not in asked(engine, "carl")
+
+
+def test_an_old_place_whose_label_is_taken_back_stays_open_though_others_skipped_it(engine):
+    model, (place, *_) = uncertain_queue(engine, 5)
+    late = NOW + timedelta(days=20)
+    with engine.begin() as connection:
+        desk_labels.skip(connection, place, who="bert", as_of=NOW)
+        label = desk_labels.add_label(connection, place, "neutral", who="anna", as_of=late)
+        assert desk_labels.retract_label(connection, label, who="anna", as_of=late)
+    fill(engine, model, size=5, at=late + timedelta(hours=1))
+    assert place in asked(engine, "anna")
 
 
 def test_a_label_taken_back_puts_its_article_into_the_queue_unless_it_is_kept_for_evaluation(engine):

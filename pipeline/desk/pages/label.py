@@ -74,7 +74,7 @@ def add(
 @router.post("/label/{article_id}/skip", dependencies=LABELS)
 def skip(ask: Ask, article_id: BigId, back: Annotated[Plain, Form(max_length=200)] = "") -> Response:
     with ask.desk.changing() as connection:
-        done = desk_labels.skip(connection, article_id, who=ask.visitor.name)
+        done = desk_labels.skip(connection, article_id, who=ask.visitor.name, as_of=ask.as_of)
         ask.audit(connection, "skip label", article_id)
     return _answer(ask, back, {"skipped": done}, "Skipped.")
 
@@ -90,7 +90,7 @@ def dispute(ask: Ask, article_id: BigId, back: Annotated[Plain, Form(max_length=
 @router.post("/label/{article_id}/unskip", dependencies=LABELS)
 def unskip(ask: Ask, article_id: BigId, back: Annotated[Plain, Form(max_length=200)] = "") -> Response:
     with ask.desk.changing() as connection:
-        done = desk_labels.unskip(connection, article_id, who=ask.visitor.name)
+        done = desk_labels.unskip(connection, article_id, who=ask.visitor.name, as_of=ask.as_of)
         if done:
             ask.audit(connection, "take back skip", article_id)
     return _taken_back(ask, back, done)

@@ -1,5 +1,6 @@
 -- Places that need no label any more: drawn at random and labelled before they were queued; kept for evaluation; skipped or
--- labelled by somebody and answered by nobody else since the queue looks back. A person who asked others waits for ever.
+-- labelled by somebody and answered by nobody else since the queue looks back: queued_at of a skipped one is the first skip.
+-- A person who asked others waits for ever.
 update label_queue as queue set done_at = :as_of
 from (
   select place.article_id,
