@@ -163,7 +163,8 @@ class Settings(BaseSettings):
     label_queue_articles: int = Field(
         100,
         ge=1,
-        description="Articles that the labelling queue is filled up to; what somebody skipped waits besides.",
+        description="Articles that the labelling queue is filled up to; skipped ones, and disputed and suspect ones by their"
+        " shares, wait besides.",
     )
     label_queue_days: int = Field(
         14,

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from pipeline.values import REASONS, Reason
 
+# Reasons to ask for what is labelled already. Only who has not labelled it can answer, so these places fill no queue.
+AGAIN: tuple[Reason, ...] = ("disputed", "suspect")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -50,19 +53,27 @@ def uncertainty(probabilities: Sequence[float]) -> float:
     return 1.0 - (first - second)
 
 
-def choose(candidates: Iterable[Candidate], mix: Mapping[Reason, float], size: int) -> list[Queued]:
-    """At most `size` articles by the shares of `mix`, in the order to ask for them.
+def choose(
+    candidates: Iterable[Candidate],
+    mix: Mapping[Reason, float],
+    size: int,
+    beside: Mapping[Reason, int] | None = None,
+) -> list[Queued]:
+    """At most `size` new articles by the shares of `mix`, in the order to ask for them; those in `beside` get so many more.
 
-    A reason without enough candidates leaves its places to uncertainty. Two articles of one story are never chosen.
+    A reason without enough candidates leaves its places to uncertainty; so do reasons in `beside` with their share, and
+    the random draw with what it spent on stories asked for already. Two articles of one story are never chosen.
     """
+    beside = beside or {}
     pool = {c.story_id: c for c in sorted(candidates, key=lambda c: -c.article_id) if not c.frozen}
     places = share_out(mix, size)
     chosen: dict[Reason, list[Candidate]] = {}
-    spare = 0
+    spare = sum(places.get(reason, 0) for reason in beside)
     for reason in ("random", "disputed", "suspect", "alert", "drift", "uncertain"):
-        wanted = places.get(reason, 0) + (spare if reason == "uncertain" else 0)
+        wanted = beside.get(reason, places.get(reason, 0)) + (spare if reason == "uncertain" else 0)
         fitting = sorted(filter(_FITS[reason], pool.values()), key=_ORDER[reason])[:wanted]
-        spare += wanted - len(fitting)
+        if reason not in beside:
+            spare += wanted - sum(not (reason == "random" and candidate.asked) for candidate in fitting)
         chosen[reason] = fitting
         for candidate in fitting:
             del pool[candidate.story_id]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.label.agreement import Vote, agree_pairwise, by_thing, find_disputes, krippendorff_alpha
 from pipeline.label.formats import read_labels
-from pipeline.label.queue import Candidate, choose, uncertainty
+from pipeline.label.queue import AGAIN, Candidate, choose, share_out, uncertainty
 from pipeline.label.records import FileLabel, Mistake, said_at
 from pipeline.label.suspects import find_suspects
 from pipeline.store import labels as store
@@ -133,18 +133,21 @@ def fill_queue(
 ) -> dict[str, int]:
     """Fills the queue from the stories of the last `days`; returns what was added by reason.
 
-    Afterwards `size` open places are such that anybody is shown them; what one person skipped waits for others besides,
-    for as many days.
+    Afterwards `size` open places are such that anybody is shown them, where there are stories enough. Besides wait what
+    one person skipped, for as many days, and what is asked again: of each such reason at most its share of `size`.
     """
+    since = as_of - timedelta(days=days)
     with engine.begin() as connection:
-        missing = size - store.count_unanswered(connection)
-        if missing <= 0:
+        store.settle(connection, since, as_of)
+        missing = max(0, size - store.count_unanswered(connection))
+        places, waiting = share_out(mix, size), store.open_places(connection)
+        beside = {reason: max(0, places.get(reason, 0) - waiting.get(reason, 0)) for reason in AGAIN}
+        if not missing and not any(beside.values()):
             return {}
-        since = as_of - timedelta(days=days)
-        candidates = store.queue_candidates(connection, model_version_id, since, as_of)
+        candidates = store.queue_candidates(connection, model_version_id, since, as_of) if missing else []
         stories = {candidate.story_id: candidate for candidate in candidates}
         stories |= {again.story_id: again for again in _again(connection, model_version_id, stories)}
-        chosen = choose(stories.values(), mix, missing)
+        chosen = choose(stories.values(), mix, missing, beside)
         store.enqueue(connection, chosen, since, as_of)
     return {reason: sum(item.reason == reason for item in chosen) for reason in {i.reason for i in chosen}}
 

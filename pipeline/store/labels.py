@@ -264,17 +264,19 @@ def frozen_stories(connection: Connection) -> set[int]:
 
 
 def enqueue(connection: Connection, items: Sequence[Queued], since: datetime, as_of: datetime) -> int:
-    """Puts articles into the queue and closes places that need no label; returns how many are new or changed.
-
-    What was queued before `since` and somebody skipped waits no longer for others.
-    """
+    """Puts articles into the queue and closes places that need no label; returns how many are new or changed."""
     rows = [asdict(item) for item in items]
     count = connection.execute(
         sql("label_queue_insert"), {"items": json.dumps(rows), "as_of": as_of}
     ).rowcount
     connection.execute(sql("label_queue_drawn"))
-    connection.execute(sql("label_queue_settle"), {"since": since, "as_of": as_of})
+    settle(connection, since, as_of)
     return count
+
+
+def settle(connection: Connection, since: datetime, as_of: datetime) -> None:
+    """Closes places that need no label; what somebody skipped before `since` waits no longer for others."""
+    connection.execute(sql("label_queue_settle"), {"since": since, "as_of": as_of})
 
 
 def open_places(connection: Connection) -> dict[str, int]:

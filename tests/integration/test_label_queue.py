@@ -153,6 +153,48 @@ def test_an_old_place_whose_label_is_taken_back_stays_open_though_others_skipped
     assert place in asked(engine, "anna")
 
 
+def test_articles_asked_about_again_come_beside_the_new_ones_and_never_pile_up(engine):
+    model = add_model(engine)
+    articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(200)])
+    for i, article in enumerate(articles):
+        # those that were labelled are older than the queue looks back: the random draw does not hit them
+        score(engine, model, article, (0.97, 0.02, 0.01) if i < 60 else (0.4, 0.3, 0.3))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update stories set available_at = available_at - interval '30 days'"
+                " where first_article_id = any(:ids)"
+            ),
+            {"ids": articles[:60]},
+        )
+        for who, verdict in (("anna", "negative"), ("bob", "positive")):
+            given = [labels.NewLabel(a, "story", who, NOW, "desk", sentiment=verdict) for a in articles[:60]]
+            labels.write_labels(connection, given, NOW)
+
+    def unanswered():
+        with engine.connect() as connection:
+            return labels.count_unanswered(connection)
+
+    assert fill(engine, model)["disputed"] == 2
+    assert unanswered() == 20
+    for day in range(1, 6):  # nobody answers what is disputed; only anna comes, and skips
+        with engine.begin() as connection:
+            for article in asked(engine, "anna"):
+                desk_labels.skip(connection, article, who="anna", as_of=NOW + timedelta(days=day))
+        fill(engine, model, at=NOW + timedelta(days=day))
+        assert unanswered() == 20, "also where the random draw hit what anna skipped"
+        assert fill(engine, model, at=NOW + timedelta(days=day)) == {}, "a second run changes nothing"
+        assert len(rows(engine, OPEN + " and reason = 'disputed'")) == 2
+
+
+def test_places_that_need_no_label_are_closed_while_the_queue_is_full_and_do_not_keep_it_so(engine):
+    model, places = uncertain_queue(engine, 5)
+    with engine.begin() as connection:
+        desk_labels.skip(connection, places[0], who="anna", as_of=NOW)
+    assert fill(engine, model, size=4, at=NOW + timedelta(days=15)) == {}, "it is full"
+    assert places[0] not in asked(engine, "bert")
+
+
 def test_a_label_taken_back_puts_its_article_into_the_queue_unless_it_is_kept_for_evaluation(engine):
     model = add_model(engine)
     articles = add_articles(engine, add_feed(engine), [f"Story number {i}\nText {i}." for i in range(10)])

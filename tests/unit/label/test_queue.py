@@ -49,6 +49,18 @@ def test_reasons_without_candidates_leave_their_places_to_uncertainty():
     assert min(c.uncertainty for c in crowd(300) if c.article_id in asked) > sure[150]
 
 
+def test_reasons_with_places_of_their_own_take_none_of_the_others():
+    special = [
+        Candidate(1000 + i, 1000 + i, 0.5, 1.0, asked=True, disputed=i < 40, suspect=0.9 * (i >= 40))
+        for i in range(80)
+    ]
+    queued = choose(crowd(300) + special, MIX, 100, {"disputed": 3, "suspect": 0})
+    counts = {reason: sum(q.reason == reason for q in queued) for reason in REASONS}
+    assert counts == {"uncertain": 90, "alert": 0, "disputed": 3, "drift": 0, "suspect": 0, "random": 10}
+    again = choose(special, MIX, 0, {"disputed": 3, "suspect": 2})
+    assert sorted(q.reason for q in again) == ["disputed"] * 3 + ["suspect"] * 2, "also in a full queue"
+
+
 def test_being_drawn_at_random_does_not_depend_on_being_asked_or_uncertain():
     # the same stories, once nobody asked for any, once the uncertain half was asked for: the same draw
     fresh = crowd(400)
@@ -57,6 +69,10 @@ def test_being_drawn_at_random_does_not_depend_on_being_asked_or_uncertain():
     ]
     draw = lambda pool: {q.article_id for q in choose(pool, MIX, 100) if q.reason == "random"}  # noqa: E731
     assert draw(fresh) == draw(asked)
+    known = {c.article_id for c in asked if c.asked}
+    assert sum(q.article_id not in known for q in choose(asked, MIX, 100)) == 100, (
+        "new ones take their places"
+    )
 
 
 @given(
@@ -84,8 +100,10 @@ def test_one_article_per_story_and_never_a_frozen_one(candidates, size):
     frozen = {c.article_id for c in candidates if c.frozen} - {
         c.article_id for c in candidates if not c.frozen
     }
-    queued = [item.article_id for item in choose(candidates, MIX, size)]
-    assert len({article // 4 for article in queued}) == len(queued) <= size
+    found = choose(candidates, MIX, size)
+    queued = [item.article_id for item in found]
+    assert len({article // 4 for article in queued}) == len(queued)
+    assert sum(item.reason != "random" for item in found) <= size
     assert not frozen & set(queued)
 
 
