@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -96,8 +97,9 @@ def is_outage(error: BaseException) -> bool:
 
 @cache
 def read_sql(name: str) -> str:
-    """The text of pipeline/store/sql/<name>.sql."""
-    return files("pipeline.store").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
+    """The text of pipeline/store/sql/<name>.sql; `{{other}}` in it stands for the text of other.sql, which several share."""
+    text = files("pipeline.store").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda part: read_sql(part[1]), text)
 
 
 @cache
