@@ -128,11 +128,11 @@ class PortTaken(PlatformError):
     exit_status = 2
 
 
-# Up to the last @: a password may hold one that nobody wrote as %40. What follows a ? or # is taken for part of it only in
-# the addresses of databases, or where what stands before is no host: a name, a colon and no port.
+# Up to the last @: a password may hold one that nobody wrote as %40. In addresses of the web, whose queries hold an @ at
+# times, what follows a ? or # is taken for part of it only where what stands before is no host: a name, a colon, no port.
 _USERINFO = re.compile(
-    r"(?P<scheme>\bpostgres(?:ql)?(?:\+\w+)?://)[^/\s]+@"
-    r"|(?P<other>\b[a-z][a-z0-9+.-]*://)(?:[^/\s?#]+@|[^/\s?#:\[]*:(?!\d+[?#])[^/\s]+@)",
+    r"(?P<scheme>\b(?!https?://)[a-z][a-z0-9+.-]*://)[^/\s]+@"
+    r"|(?P<other>\bhttps?://)(?:[^/\s?#]+@|[^/\s?#:\[]*:(?!\d+[?#])[^/\s]+@)",
     re.IGNORECASE,
 )
 _WEBHOOK = re.compile(r"(https?://hooks\.[^/\s]+/)\S+", re.IGNORECASE)

@@ -17,7 +17,7 @@ _HOST_PORT = re.compile(r"^\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5}|\*)$")
 _SHARE = re.compile(r"\s*([a-z]+)\s*=\s*(\d+(?:\.\d+)?)\s*")
 # A comma parts two addresses only where a new name=scheme:// follows; Apprise addresses may hold commas.
 _NEXT_ADDRESS = re.compile(r"\s*,\s*(?=[\w-]+\s*=\s*\w+://)")
-_ADDRESS = re.compile(r"\s*[\w-]+\s*=\s*\w+://\S.*")
+_ADDRESS = re.compile(r"[^=]*[^=\s]\s*=\s*[\w+.-]+://\S.*", re.DOTALL)
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 

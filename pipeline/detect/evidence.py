@@ -230,7 +230,7 @@ def _in_one_backlog(negative: Sequence[Story]) -> int:
     undated = Counter(
         (s["feed_id"], s["first_seen_at"].replace(second=0, microsecond=0))
         for s in negative
-        if s["date_status"] not in (None, "ok")
+        if s["date_status"] not in (None, "ok") and s["published_at"] is None  # midnight for a day is a date
     )
     return max(undated.values(), default=0)
 

@@ -38,8 +38,8 @@ def slots(settings: Settings) -> dict[str, int]:
 def parallelism(settings: Settings) -> int:
     """How many tasks run at once: what the pools let run, and one of those that need no pool (alerts, upkeep).
 
-    With fewer, a full pool would take the place of another: fetches that of the scorer, a training that of both. A
-    process is started when it is first needed, costs 100 MB, and a core while it imports.
+    With fewer, a full pool would take the place of another: fetches that of the scorer, a training that of both. The
+    scheduler forks so many processes when it starts; an idle one shares its memory, a busy one takes 100 MB of its own.
     """
     return sum(slots(settings).values()) + 1
 

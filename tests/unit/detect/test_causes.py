@@ -31,6 +31,7 @@ def story(n: int, **changes: Any) -> dict[str, Any]:
         "feed_added_at": NOW - timedelta(days=200),
         "first_seen_at": NOW - timedelta(minutes=7 * n),
         "date_status": "ok",
+        "published_at": NOW,
     }
     return {**told, **changes}
 
@@ -53,8 +54,20 @@ def test_where_every_feed_is_new_none_is_to_blame() -> None:
     assert name_cause(stories, replace(AROUND, oldest_feed_at=yesterday)) is None
 
 
+def test_stories_of_one_fetch_that_are_dated_by_the_day_are_no_backlog() -> None:
+    fetch: dict[str, Any] = {"feed_id": 1, "first_seen_at": NOW, "date_status": "date_only"}
+    assert name_cause([story(n, **fetch) for n in range(4)] + [story(9)], AROUND) is None
+    bare = {**fetch, "published_at": None}
+    assert name_cause([story(n, **bare) for n in range(4)] + [story(9)], AROUND) == "backfill"
+
+
 def test_undated_stories_of_one_fetch_are_a_backlog() -> None:
-    fetch: dict[str, Any] = {"feed_id": 1, "first_seen_at": NOW, "date_status": "missing"}
+    fetch: dict[str, Any] = {
+        "feed_id": 1,
+        "first_seen_at": NOW,
+        "date_status": "missing",
+        "published_at": None,
+    }
     assert name_cause([story(n, **fetch) for n in range(4)] + [story(9)], AROUND) == "backfill"
     assert (
         name_cause([story(n, **fetch) for n in range(2)] + [story(9)], AROUND) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, SettingsError
 from pipeline.notify.apprise import AppriseSender
 from pipeline.notify.connections import connections_in, read_connection
 from pipeline.notify.email import EmailSender, MailServer
@@ -16,7 +16,7 @@ from pipeline.notify.senders import NotSetUp, build_senders, mail_server
 from pipeline.notify.sending import Sender, hide, secrets_in
 from pipeline.notify.slack import SlackBotSender, SlackWebhookSender
 from pipeline.settings import Settings, load_settings
-from pipeline.values import apprise_urls
+from pipeline.values import apprise_urls, check_apprise_urls
 
 ALERTS = """
 [receivers.mail]
@@ -43,6 +43,18 @@ def senders_with(
     tmp_path: Path, connections: dict[str, Any] | None = None, **changes: Any
 ) -> dict[str, Sender]:
     return dict(build_senders(settings_with(tmp_path, **changes), connections or {}).by_receiver)
+
+
+@pytest.mark.parametrize("text", ["ops.team=json://h/x", "ops team = json://h/x", "a=json://h/x,y"])
+def test_a_name_of_an_address_may_be_any_text(text: str) -> None:
+    check_apprise_urls(text)
+    assert all("://" in address for address in apprise_urls(text).values())
+
+
+@pytest.mark.parametrize("text", ["json://h/x", "=json://h/x", "ops=", "ops=h/x"])
+def test_an_address_without_a_name_or_a_scheme_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="address 1"):
+        check_apprise_urls(text)
 
 
 def test_nothing_set_up_says_what_to_set(tmp_path: Path) -> None:

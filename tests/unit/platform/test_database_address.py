@@ -110,6 +110,8 @@ def test_addresses_in_messages_lose_their_passwords(text: str) -> None:
     ("https://u:p#ss@host/feed", "https://***@host/feed"),
     ("https://[::1]:443?email=a@b.c", "https://[::1]:443?email=a@b.c"),
     ("redis://:p?ss@host/0", "redis://***@host/0"),
+    ("smtp://user:2024#ss@mail.host", "smtp://***@mail.host"),
+    ("mailtos://user:1234?ss@mail.host", "mailtos://***@mail.host"),
     ("postgresql://u:p?s@s@host/db", "postgresql://***@host/db"),
     ("postgresql+psycopg2://1:2?s@s@host/db", "postgresql+psycopg2://***@host/db"),
     ("postgres://u:p#ss@host/db", "postgres://***@host/db"),
