@@ -42,6 +42,7 @@ _BLOCKS = frozenset(
     """address article aside blockquote br dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header
     hr li main nav ol p pre section table tbody td tfoot th thead tr ul""".split()  # noqa: SIM905 - a word list
 )
+_NESTING = frozenset({"div", "span", "ul", "ol", "blockquote"})
 _INLINE = "a abbr acronym b bdi bdo big cite code del em font i img ins kbd mark q s small span strike strong sub sup tt u var"
 _TAG = re.compile(
     r"<(?:!--|/?(?:" + "|".join([*_SKIPPED, *_BLOCKS, *_INLINE.split()]) + r")(?=[\s/>]|$))", re.IGNORECASE
@@ -217,6 +218,10 @@ def _is_balanced(value: str) -> bool:
             if not open_ or open_.pop() != name:
                 return False
         elif name != "br":
+            # A paragraph ends where a block begins; an item, a link or bold print where the next one does: what closes them
+            # later closes nothing.
+            if (name in _BLOCKS and "p" in open_) or (name in open_ and name not in _NESTING):
+                return False
             open_.append(name)
     return not open_
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.ingest import text
@@ -109,6 +109,10 @@ _MARKUP = st.recursive(
 
 
 @given(st.lists(_MARKUP | st.sampled_from(["</p>", "<p>", "<i>", "<!-- x -->"]), max_size=5).map("".join))
+@example("<p><p>a<br></p>b </p>c")
+@example("<p>a<div>b</div>c</p>d")
+@example("<li><li>a</li><br>b </li>c")
+@example("<a><li><a><a> c</a></a>a</li></a><br>")
 @settings(max_examples=500, deadline=None)
 def test_simple_markup_means_what_the_parser_says(value: str) -> None:
     quick = plain(value).text
