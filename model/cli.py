@@ -151,9 +151,9 @@ def evaluate(
     from model.inference import Classifier
     from model.report import render_report
     from model.splits import refuse_leak
-    from model.writable import check, writing
+    from model.writable import check_file, writing
 
-    check(report)  # judging may take an hour
+    check_file(report)  # judging may take an hour
     examples = read_source(Source(labels.stem, labels, "unknown"))
     if train:
         refuse_leak((str(r.get("text") or "") for r in read_rows(train)), [e.text for e in examples])
@@ -213,9 +213,9 @@ def predict(
         raise typer.BadParameter("--company is for texts given here; in a file, `companies` names them")
     from model.files import predict_file, predict_texts
     from model.inference import Classifier
-    from model.writable import check
+    from model.writable import check_file
 
-    check(output if input is not None and str(output) != "-" else None)
+    check_file(output if input is not None and str(output) != "-" else None)
     classifier = Classifier.load(model, device)
     if input is None:
         rows = predict_texts(classifier, texts or [], company or [])

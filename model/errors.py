@@ -4,7 +4,7 @@ ModelError
 |- ModelFileError      a model directory that must not be loaded: tampered, foreign, pickled, incomplete
 |  `- LabelMismatch    its labels are not ours
 |- BaseModelError      the encoder it stands on is missing or is another one
-|- DataError           examples that cannot be read
+|- DataError           examples that cannot be read, results that cannot be written
 |  `- Leak             texts to be judged on are among the texts to be trained on
 |- LicenceError        a source whose licence forbids the declared use
 |- TrainingError       a run that cannot start or cannot go on
@@ -36,7 +36,7 @@ class BaseModelError(ModelError):
 
 
 class DataError(ModelError):
-    """Examples that cannot be read; the message names the file and the line."""
+    """Examples that cannot be read, or a result that cannot be written; the message names the file, and the line."""
 
     exit_status = 2
 

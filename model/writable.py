@@ -11,7 +11,7 @@ from pathlib import Path
 from model.errors import DataError
 
 
-def why_not(file: Path) -> str:
+def _why_not(file: Path) -> str:
     """Why this file cannot be written, in the words of the operating system; nothing if it can."""
     try:
         if file.is_dir():
@@ -39,9 +39,9 @@ def check_folder(folder: Path) -> None:
         raise _refused(folder, reason)
 
 
-def check(file: Path | None) -> None:
+def check_file(file: Path | None) -> None:
     """Raises DataError if there is a file to write that cannot be written."""
-    if file is not None and (reason := why_not(file)):
+    if file is not None and (reason := _why_not(file)):
         raise _refused(file, reason)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipeline.cli.output import JSON, check_target, print_json, say, table, writing
+from model.writable import check_file, writing
+from pipeline.cli.output import JSON, print_json, say, table
 from pipeline.errors import InputFileError, UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def detect_counts(
     # Opening it to write would empty it; a link to it is the same file.
     if ticks_file.exists() and counts_file.exists() and ticks_file.samefile(counts_file):
         raise InputFileError(f"{ticks_file} holds the counts themselves", "write the ticks to another file")
-    check_target(ticks_file)
+    check_file(ticks_file)
     rules: Rules = load_rules(rules_file) if rules_file else Rules()
     counts, count_only = countfile.read_counts(counts_file)
     crowd = everyone([rules.of("company", name) for name in counts.series], missed_copies=rules.missed_copies)

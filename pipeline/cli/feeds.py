@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from pipeline.cli.output import JSON, check_target, print_json, say, table, writing
+from model.writable import check_file, writing
+from pipeline.cli.output import JSON, print_json, say, table
 from pipeline.errors import UsageError
 
 app = typer.Typer(help="List, add, check and explain feeds.", no_args_is_help=True)
@@ -219,7 +220,7 @@ def export_opml(
     from pipeline.ingest.opml import write_opml
     from pipeline.store import feeds
 
-    check_target(file)
+    check_file(file)
     with run.open_line() as line, line.engine.connect() as connection:
         document = write_opml([(row.title or row.name, row.url) for row in feeds.list_feeds(connection)])
     if file is None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.output import JSON, check_target, print_json, say, table, writing
+from model.writable import check_file, writing
+from pipeline.cli.output import JSON, print_json, say, table
 from pipeline.errors import UsageError
 
 app = typer.Typer(
@@ -69,7 +70,7 @@ def export_labels(
     kind = kind or {".csv": "csv", ".jsonl": "jsonl"}.get(path.suffix.lower())
     if kind is None:
         raise UsageError("the format cannot be told from the name", "say --format label-studio or argilla")
-    check_target(path)
+    check_file(path)
     with run.open_line() as line, line.engine.connect() as connection:
         found = labels.read_labels(connection, queue=queue, labelled_by=by)
     with writing(path):

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -27,28 +26,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from model.writable import why_not
-from pipeline.errors import UsageError
-
 JSON = typer.Option(False, "--json", help="Print one JSON document instead of text.")
 
 # Lines between two notes of progress where the output is no terminal, share of the whole.
 PLAIN_STEP = 0.1
-
-
-def check_target(file: Path | None) -> None:
-    """Raises UsageError if there is a file to write that cannot be written; asked before the work that fills it."""
-    if file is not None and (reason := why_not(file)):
-        raise UsageError(f"cannot write {file} ({reason})", "choose another place")
-
-
-@contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """What the block writes to `file`. Raises UsageError where it cannot."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"cannot write {file} ({error.strerror})", "choose another place") from error
 
 
 def say(data: Mapping[str, Any], as_json: bool) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from pipeline.cli.output import JSON, check_target, print_json, writing
+from model.writable import check_file, writing
+from pipeline.cli.output import JSON, print_json
 from pipeline.errors import UsageError
 
 
@@ -38,7 +39,7 @@ def retrain(
         if not as_json:
             typer.echo(f"{step} ...", err=True)
 
-    check_target(report)
+    check_file(report)
     with run.open_line() as line:
         if run_key is not None and not approve:
             _know(line, run_key)

@@ -22,7 +22,8 @@ _RAW_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class ParsedDate:
-    """`at` is aware UTC and set only when `status` is ok; `tz_source` says where its zone came from.
+    """`at` is aware UTC, set when `status` is ok, and for a date_only that was written as midnight; `tz_source` says where
+    its zone came from.
 
     `is_midnight`: its clock stands at 00:00:00 sharp, as where a program was given a day and wrote a time.
     """

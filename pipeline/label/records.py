@@ -15,8 +15,7 @@ from typing import Any
 from model.labels import LABEL_SCHEMA_VERSION, SENTIMENTS, TOPICS
 from pipeline.ingest.text import clean
 from pipeline.label.schema import RENAMES, Rename, bring_up_to_date
-
-QUEUE_REASONS = ("uncertain", "alert", "disputed", "drift", "suspect", "random")
+from pipeline.values import REASONS
 
 # Ids are Postgres' bigint.
 LAST_ID = 2**63 - 1
@@ -155,8 +154,8 @@ def check(label: FileLabel) -> FileLabel:
             raise ValueError(f"topic {topic!r} is not in model/labels.py")
     if label.confidence is not None and not 0 <= label.confidence <= 1:
         raise ValueError(f"confidence {label.confidence} is not between 0 and 1")
-    if label.queue_reason is not None and label.queue_reason not in QUEUE_REASONS:
-        raise ValueError(f"queue_reason {label.queue_reason!r} is none of {', '.join(QUEUE_REASONS)}")
+    if label.queue_reason is not None and label.queue_reason not in REASONS:
+        raise ValueError(f"queue_reason {label.queue_reason!r} is none of {', '.join(REASONS)}")
     if label.article == ArticleRef(feed=label.article.feed):
         raise ValueError("it names no article: give article_id, guid (with feed), url or title")
     return label

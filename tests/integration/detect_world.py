@@ -21,6 +21,9 @@ to = ["desk@example.org"]
 [[routes]]
 receivers = ["desk"]
 """
+NIGHT = '\n[[quiet_hours]]\nhours = "17:00-23:30"\n'
+WARNINGS = "\n[rule]\ncritical = 50\nlearn_days = {}\n"
+TOPICS = ("legal_regulation", "markets", "macro")
 COMPANIES = {
     "Acme": "pharma",
     "Birch Bank": "banks",
@@ -180,3 +183,54 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items() if k not in OF_ORDER}
     return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+def dump(world: World) -> str:
+    """Everything that detect writes, in order, as text."""
+    tables = (
+        "windows",
+        "counted_stories",
+        "ticks",
+        "evaluations",
+        "spikes",
+        "alerts",
+        "alert_events",
+        "notifications",
+    )
+    return json.dumps({t: world.rows(f"select * from {t} order by 1, 2, 3") for t in tables}, default=str)
+
+
+def told(world: World) -> list[tuple[str, str, str]]:
+    rows = world.rows(
+        "select s.key, n.kind, a.severity from notifications n join alerts a on a.id = n.alert_id"
+        " join series s on s.id = a.series_id order by n.id"
+    )
+    return [(r["key"], r["kind"], r["severity"]) for r in rows]
+
+
+def send_all(world: World) -> None:
+    """As if a notifier had been there."""
+    with world.engine.begin() as connection:
+        connection.execute(sa.text("update notifications set state = 'sent', attempts = 1"))
+
+
+def alert_of(world: World, key: str) -> dict[str, Any]:
+    [row] = world.rows(
+        "select a.*, s.key from alerts a join series s on s.id = a.series_id where s.key = :key and s.kind <> 'topic'",
+        key=key,
+    )
+    return row
+
+
+def burst(world: World, at: datetime, number: int, feeds: tuple[int, ...] = (0, 1, 2)) -> None:
+    """Bad news of Acme from some feeds, of several topics."""
+    for n in range(number):
+        world.story(at, "Acme", BAD, feed=feeds[n % len(feeds)], topic=TOPICS[n % 3], scored_at=at)
+
+
+def pending_of(world: World, key: str) -> list[str]:
+    query = (
+        "select n.kind from notifications n join alerts a on a.id = n.alert_id join series s on s.id = a.series_id"
+        " where s.key = :key and n.state = 'pending' order by n.id"
+    )
+    return [r["kind"] for r in world.rows(query, key=key)]

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from newsroom import NOW, add_articles, add_feed
 
-from pipeline import run
+from pipeline import retrain, run
 from pipeline.settings import Settings
 from pipeline.store import labels, models, retrainings
 
@@ -140,3 +140,38 @@ def row_of(line, run_key="r1") -> retrainings.Retraining:
 def one(line, query, **values):
     with line.engine.connect() as connection:
         return connection.execute(sa.text(query), values).scalar_one()
+
+
+def teach_until(line, last_label: int) -> None:
+    """A decided run whose challenger was taught all labels up to this one."""
+    with line.engine.begin() as connection:
+        champion = models.champion(connection)
+        retrainings.open_retraining(connection, "before", champion.id, NOW - timedelta(days=7))
+        retrainings.update_retraining(
+            connection,
+            "before",
+            state="promoted",
+            finished_at=NOW - timedelta(days=7),
+            challenger_id=champion.id,
+            data={"last_label": last_label},
+        )
+
+
+def texts_of(line, run_key):
+    """Texts to learn from, and to be judged on, of a prepared run."""
+    files = retrain.run_files(line, run_key)
+    read = {
+        name: {json.loads(text)["text"] for text in getattr(files, name).open()}
+        for name in ("new", "old", "frozen")
+    }
+    return read["new"] | read["old"], read["frozen"]
+
+
+def label_texts(line, texts: dict[str, str], feed: str, queue_reason: str | None = None) -> None:
+    articles = add_articles(line.engine, add_feed(line.engine, feed), list(texts))
+    given = [
+        labels.NewLabel(a, "story", "anna", NOW, "file", sentiment=verdict, queue_reason=queue_reason)
+        for a, verdict in zip(articles, texts.values(), strict=True)
+    ]
+    with line.engine.begin() as connection:
+        labels.write_labels(connection, given, NOW)

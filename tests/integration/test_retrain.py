@@ -10,8 +10,20 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from learning import champion_of, crown, give_labels, make_champion, make_line, make_small, one, row_of
-from newsroom import NOW, add_articles, add_feed
+from learning import (
+    champion_of,
+    crown,
+    give_labels,
+    label_texts,
+    make_champion,
+    make_line,
+    make_small,
+    one,
+    row_of,
+    teach_until,
+    texts_of,
+)
+from newsroom import NOW
 
 from pipeline import promotion, rehearse, retrain, run
 from pipeline.errors import UsageError
@@ -113,41 +125,6 @@ def test_shuffled_labels_keep_the_champion_and_say_why(line):
     assert not seen & judged, "what the champion was trained on never becomes a test"
 
 
-def _taught(line, last_label: int) -> None:
-    """A decided run whose challenger was taught all labels up to this one."""
-    with line.engine.begin() as connection:
-        champion = models.champion(connection)
-        retrainings.open_retraining(connection, "before", champion.id, NOW - timedelta(days=7))
-        retrainings.update_retraining(
-            connection,
-            "before",
-            state="promoted",
-            finished_at=NOW - timedelta(days=7),
-            challenger_id=champion.id,
-            data={"last_label": last_label},
-        )
-
-
-def _files(line, run_key):
-    """Texts to learn from, and to be judged on, of a prepared run."""
-    files = retrain.run_files(line, run_key)
-    read = {
-        name: {json.loads(text)["text"] for text in getattr(files, name).open()}
-        for name in ("new", "old", "frozen")
-    }
-    return read["new"] | read["old"], read["frozen"]
-
-
-def _label(line, texts: dict[str, str], feed: str, queue_reason: str | None = None) -> None:
-    articles = add_articles(line.engine, add_feed(line.engine, feed), list(texts))
-    given = [
-        labels.NewLabel(a, "story", "anna", NOW, "file", sentiment=verdict, queue_reason=queue_reason)
-        for a, verdict in zip(articles, texts.values(), strict=True)
-    ]
-    with line.engine.begin() as connection:
-        labels.write_labels(connection, given, NOW)
-
-
 WORDS = [
     "sold its mill",
     "hired a cook",
@@ -161,8 +138,8 @@ FALLS = "Orvex profit falls {} % in the third quarter of the year"
 
 
 def test_a_corrected_label_of_what_was_taught_is_learnt_and_judges_nobody(line):
-    _label(line, TAUGHT, "first")
-    _taught(line, one(line, "select max(id) from labels"))
+    label_texts(line, TAUGHT, "first")
+    teach_until(line, one(line, "select max(id) from labels"))
     corrected = labels.NewLabel(
         one(line, "select min(id) from articles"), "story", "anna", NOW, "desk",
         sentiment="negative", queue_reason="random",
@@ -170,7 +147,7 @@ def test_a_corrected_label_of_what_was_taught_is_learnt_and_judges_nobody(line):
     with line.engine.begin() as connection:
         labels.write_labels(connection, [corrected], NOW)
     retrain.prepare(line, "r1", as_of=NOW)
-    learnt, judged = _files(line, "r1")
+    learnt, judged = texts_of(line, "r1")
     assert not judged
     assert learnt == set(TAUGHT)
     assert retrain.prepare(line, "r1", as_of=NOW)["new"] == 1
@@ -178,29 +155,29 @@ def test_a_corrected_label_of_what_was_taught_is_learnt_and_judges_nobody(line):
 
 @pytest.mark.parametrize("taken_back", [False, True])
 def test_a_re_issue_of_what_was_taught_judges_nobody(line, taken_back):
-    _label(line, {**TAUGHT, FALLS.format(12): "negative"}, "first")
+    label_texts(line, {**TAUGHT, FALLS.format(12): "negative"}, "first")
     last = one(line, "select max(id) from labels")
-    _taught(line, last)
+    teach_until(line, last)
     if taken_back:
         with line.engine.begin() as connection:
             labels.retract(connection, last, NOW)
-    _label(line, {FALLS.format(17): "negative", "Vexor wins a prize": "positive"}, "second", "random")
+    label_texts(line, {FALLS.format(17): "negative", "Vexor wins a prize": "positive"}, "second", "random")
     retrain.prepare(line, "r1", as_of=NOW)
-    learnt, judged = _files(line, "r1")
+    learnt, judged = texts_of(line, "r1")
     assert judged == {"Vexor wins a prize"}
     assert FALLS.format(17) in learnt
     assert (FALLS.format(12) in learnt) != taken_back
 
 
 def test_a_re_issue_of_what_is_judged_on_is_not_learnt_when_its_label_is_taken_back(line):
-    _label(line, {FALLS.format(12): "negative"}, "first", "random")
+    label_texts(line, {FALLS.format(12): "negative"}, "first", "random")
     retrain.prepare(line, "r1", as_of=NOW)
-    assert _files(line, "r1")[1] == {FALLS.format(12)}
+    assert texts_of(line, "r1")[1] == {FALLS.format(12)}
     with line.engine.begin() as connection:
         labels.retract(connection, one(line, "select max(id) from labels"), NOW)
-    _label(line, {FALLS.format(17): "negative", **TAUGHT}, "second")
+    label_texts(line, {FALLS.format(17): "negative", **TAUGHT}, "second")
     retrain.prepare(line, "r2", as_of=NOW)
-    learnt, judged = _files(line, "r2")
+    learnt, judged = texts_of(line, "r2")
     assert FALLS.format(17) not in judged, "neither the newest nor drawn: else this tests nothing"
     assert FALLS.format(17) not in learnt
 
@@ -235,7 +212,7 @@ def test_a_short_history_judges_the_alerts_that_it_can(line, champion, tmp_path)
 
     copy = shutil.copytree(champion, tmp_path / "twin")
     write_manifest(copy, dataclasses.replace(load_manifest(champion), version="twin"))
-    _label(line, TAUGHT, "first")
+    label_texts(line, TAUGHT, "first")
     with line.engine.begin() as connection:
         stored = models.champion(connection)
         twin = models.register_model(connection, version="twin", path=str(copy), manifest={}, as_of=NOW)

@@ -54,11 +54,14 @@ def test_every_undertow_command_in_a_document_exists(name):
         _walk(root, words.split(), name)
 
 
-def test_every_undertow_command_in_a_message_exists():
+def test_every_undertow_command_in_a_message_or_page_exists():
     root = typer.main.get_command(build_app())
-    sources = [path for room in ("pipeline", "model", "dags") for path in (ROOT / room).rglob("*.py")]
+    rooms = [ROOT / room for room in ("pipeline", "model", "dags")]
+    sources = [path for room in rooms for kind in ("*.py", "*.html") for path in room.rglob(kind)]
     for path in sources:
-        for words in re.findall(r"`undertow ((?:[a-z][a-z-]*(?: |`))+)", path.read_text(encoding="utf-8")):
+        for words in re.findall(
+            r"[`>]undertow ([a-z-]+(?: [a-z][a-z-]*)*)", path.read_text(encoding="utf-8")
+        ):
             _walk(root, words.split(), path.name)
 
 
