@@ -35,7 +35,7 @@ class Line:
 
 
 def now() -> datetime:
-    """The only clock of the project."""
+    """The only clock of the pipeline; everything below is handed the time as `as_of`."""
     return datetime.now(UTC)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -233,10 +232,11 @@ def backup() -> None:
 
     Example: undertow db backup
     """
+    from pipeline import run
     from pipeline.settings import load_settings
     from pipeline.store.backup import back_up
 
-    typer.echo(str(back_up(_embedded_only(load_settings()), as_of=datetime.now(UTC))))
+    typer.echo(str(back_up(_embedded_only(load_settings()), as_of=run.now())))
 
 
 @database.command("restore")
@@ -245,10 +245,11 @@ def restore(dump: Path = typer.Argument(help="A file of `undertow db backup`."))
 
     Example: undertow db restore .undertow/backups/undertow-20260101T021500Z.dump
     """
+    from pipeline import run
     from pipeline.settings import load_settings
     from pipeline.store.backup import restore as bring_back
 
-    aside = bring_back(_embedded_only(load_settings()), dump)
+    aside = bring_back(_embedded_only(load_settings()), dump, as_of=run.now())
     before = f"what was there before is database {aside}" if aside else "there was no database before"
     typer.echo(f"restored {dump.name}; {before}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import typer
 
@@ -99,6 +99,8 @@ def score_files(
 
 
 def _since(age_s: float) -> str:
+    from pipeline import run
+
     if age_s <= 0:
         return "now"
-    return (datetime.now(UTC) - timedelta(seconds=age_s)).strftime("%Y-%m-%d %H:%M UTC")
+    return (run.now() - timedelta(seconds=age_s)).strftime("%Y-%m-%d %H:%M UTC")

@@ -54,7 +54,7 @@ def chart(ask: Ask, series_id: SmallId, range: RangeName = "30d", as_of: Moment 
 def stories(ask: Ask, wanted: Wanted, after: Cursor = None, limit: Limit = 50) -> out.Page[out.Story]:
     """Stories, the newest first. With `as_of` only those seen by then, with the verdicts written by then."""
     with ask.desk.reading() as connection:
-        rows, cursor = desk_stories.stories(connection, wanted, limit=limit, cursor=after)
+        rows, cursor = desk_stories.stories(connection, wanted, now=ask.as_of, limit=limit, cursor=after)
     return out.Page(items=[out.Story.model_validate(row) for row in rows], next=cursor)
 
 

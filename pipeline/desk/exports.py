@@ -32,7 +32,7 @@ View = Annotated[Plain, Path(max_length=60)]
 def export_stories(ask: Ask, kind: Format, wanted: Wanted) -> Response:
     """The stories that a filter finds, the newest 5,000."""
     with ask.desk.reading() as connection:
-        rows, _ = desk_stories.stories(connection, wanted, limit=MOST_STORIES)
+        rows, _ = desk_stories.stories(connection, wanted, now=ask.as_of, limit=MOST_STORIES)
     names = ["id", "available_at", "title", "source", "url", "copies", "sources", "sentiment", "negative",
              "neutral", "positive", "topics", "companies"]  # fmt: skip
     table = [tuple(row[name] for name in names) for row in rows]

@@ -50,7 +50,7 @@ def _forget_abandoned(folder: Path, as_of: datetime) -> None:
             half_made.unlink(missing_ok=True)
 
 
-def restore(settings: Settings, dump: Path) -> str | None:
+def restore(settings: Settings, dump: Path, *, as_of: datetime) -> str | None:
     """Bring a dump back as the embedded database; the present one is kept under another name, which is returned.
 
     None on a machine that had none. Roles belong to the server and are in no dump: they are made before what the dump
@@ -65,7 +65,7 @@ def restore(settings: Settings, dump: Path) -> str | None:
     migrate.make_roles(embedded.url(fresh))
     _run("pg_restore", embedded.url(fresh), "--exit-on-error", "--no-owner", str(dump))
     migrate.make_roles(embedded.url(fresh))
-    return embedded.swap_databases(server.DATABASE, fresh)
+    return embedded.swap_databases(server.DATABASE, fresh, as_of=as_of)
 
 
 def _run(program: str, url: str, *arguments: str) -> None:

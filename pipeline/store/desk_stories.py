@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import sqlalchemy as sa
@@ -40,9 +40,12 @@ def champion_id(connection: Connection) -> int:
 
 
 def stories(
-    connection: Connection, wanted: StoryFilter, *, limit: int, cursor: str | None = None
+    connection: Connection, wanted: StoryFilter, *, now: datetime, limit: int, cursor: str | None = None
 ) -> tuple[list[Row], str | None]:
-    """One page of stories, the newest first, and the cursor of the next page or None. Raises UsageError."""
+    """One page of stories, the newest first, and the cursor of the next page or None. Raises UsageError.
+
+    From `now` a search by words looks back; what may be seen `wanted` says.
+    """
     after_at, after_id = read_cursor(cursor) if cursor else (None, None)
     parameters = {
         **asdict(wanted),
@@ -54,7 +57,7 @@ def stories(
     }
     statement = _page_statement(wanted)
     rows: list[Row] = []
-    for since in _reaches(wanted, after_at):
+    for since in _reaches(wanted, after_at, now):
         found = connection.execute(statement, {**parameters, "since": since}).mappings()
         rows = [dict(row) for row in found]
         if len(rows) > limit:
@@ -88,11 +91,11 @@ def worst(connection: Connection, since: datetime, until: datetime, limit: int) 
     )
 
 
-def _reaches(wanted: StoryFilter, after_at: datetime | None) -> list[datetime | None]:
+def _reaches(wanted: StoryFilter, after_at: datetime | None, now: datetime) -> list[datetime | None]:
     """How far back to look, in turn: a page of common words is full after days, and must not read years for it."""
     if not wanted.words:
         return [wanted.since]
-    newest = min(moment for moment in (wanted.until, wanted.as_of, after_at, datetime.now(UTC)) if moment)
+    newest = min(moment for moment in (wanted.until, wanted.as_of, after_at, now) if moment)
     earlier = [newest - timedelta(days=days) for days in REACH_DAYS]
     reaches = [moment for moment in earlier if wanted.since is None or moment > wanted.since]
     return [*reaches, wanted.since]

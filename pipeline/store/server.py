@@ -18,9 +18,9 @@ import shlex
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -142,11 +142,14 @@ class Server:
         with closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
-    def swap_databases(self, name: str, other: str) -> str | None:
-        """Let `other` take the name `name`; the one that had it gets a new name, which is returned. None: none had it."""
+    def swap_databases(self, name: str, other: str, *, as_of: datetime) -> str | None:
+        """Let `other` take the name `name`; the one that had it gets a new name, which is returned. None: none had it.
+
+        The new name holds the seconds of `as_of` since 1970.
+        """
         with closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute("select 1 from pg_database where datname = %s", (name,))
-            aside = f"{name}_before_{int(time.time())}" if cursor.fetchone() else None
+            aside = f"{name}_before_{int(as_of.timestamp())}" if cursor.fetchone() else None
             for old, new in ((name, aside), (other, name)) if aside else ((other, name),):
                 cursor.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (old,)

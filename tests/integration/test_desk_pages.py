@@ -375,9 +375,10 @@ def test_as_of_lists_stories_by_what_the_champion_of_then_said_of_them(engine: E
             m=model,
         )
 
-    def listed(**wanted: Any) -> int:
+    def listed(**filters: Any) -> int:
+        wanted = StoryFilter(as_of=then, **filters)
         with engine.connect() as connection:
-            return len(desk_stories.stories(connection, StoryFilter(as_of=then, **wanted), limit=10)[0])
+            return len(desk_stories.stories(connection, wanted, now=then, limit=10)[0])
 
     mine = {"topic": "markets", "company_id": found[champion], "sector": f"found by {champion}"}
     others = {"topic": "layoffs", "company_id": found[other], "sector": f"found by {other}"}

@@ -124,7 +124,8 @@ def test_the_desk_shows_of_the_past_what_the_champion_of_then_said(engine):
         moment = FIRST + timedelta(hours=hours)
         with engine.connect() as connection:
             wanted = desk_stories.StoryFilter(as_of=moment)
-            shown = [row["sentiment"] for row in desk_stories.stories(connection, wanted, limit=20)[0]]
+            rows, _ = desk_stories.stories(connection, wanted, now=moment, limit=20)
+            shown = [row["sentiment"] for row in rows]
             assert tuple(connection.execute(sa.text(known), {"t": moment}).one()) == expected
         assert len(shown) == 8
         assert (shown.count("negative"), shown.count("neutral")) == expected, f"{hours} h after the first"

@@ -1,7 +1,8 @@
-"""Rules that documents promise: settings are listed, commands and make targets in the documents exist."""
+"""Rules that documents promise: settings are listed, commands and make targets in the documents exist, pure is pure."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -122,3 +123,62 @@ def _leaves(command, path):
             yield from _leaves(inner, f"{path} {name}")
     else:
         yield path, command
+
+
+CLOCK = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time)\(")
+OUTSIDE = (
+    "pipeline.store",
+    "aiohttp",
+    "psycopg2",
+    "requests",
+    "smtplib",
+    "socket",
+    "subprocess",
+    "urllib.request",
+)
+
+
+def test_only_the_wiring_and_the_commands_of_the_learner_ask_the_clock():
+    asking = {name for name, text in modules() if CLOCK.search(text)}
+    assert asking == {"pipeline/run.py", "model/cli.py"}
+
+
+def test_a_module_that_calls_itself_pure_reaches_for_nothing_outside():
+    pure = {
+        name: tree
+        for name, tree in ((name, ast.parse(text)) for name, text in modules())
+        if re.search(r"\bPure\b(?! but)", ast.get_docstring(tree) or "")
+    }
+    assert {"pipeline/detect/cover.py", "pipeline/ingest/dates.py", "pipeline/score/plan.py"} <= pure.keys()
+    reaching = {
+        name: found
+        for name, tree in pure.items()
+        if (
+            found := [
+                module
+                for module in _imported(tree)
+                if f"{module}.".startswith(tuple(f"{o}." for o in OUTSIDE))
+            ]
+        )
+    }
+    assert reaching == {}
+
+
+def modules():
+    for room in ("pipeline", "model", "dags"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def _imported(tree):
+    """What a module imports, without what only its types name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        else:
+            yield from _imported(node)

@@ -39,7 +39,7 @@ def series(ask: Ask, series_id: SmallId, range: RangeName = DEFAULT_RANGE) -> Re
     with ask.desk.reading() as connection:
         found = _found(connection, series_id)
         data = series_chart(connection, found, range, ask)
-        stories, _ = desk_stories.stories(connection, story_filter(found), limit=15)
+        stories, _ = desk_stories.stories(connection, story_filter(found), now=ask.as_of, limit=15)
         summary = desk_series.series_summary(connection, [found["kind"]], ask.as_of, series_id=series_id)
         sources = desk_series.sources_of(
             connection, found, ask.as_of - min(length, timedelta(days=30)), ask.as_of
@@ -72,9 +72,8 @@ def stories_then(
     """The stories of one hour or day of the chart, as a fragment."""
     with ask.desk.reading() as connection:
         found = _found(connection, series_id)
-        rows, _ = desk_stories.stories(
-            connection, story_filter(found, since=at, until=at + timedelta(minutes=minutes)), limit=30
-        )
+        wanted = story_filter(found, since=at, until=at + timedelta(minutes=minutes))
+        rows, _ = desk_stories.stories(connection, wanted, now=ask.as_of, limit=30)
     return ask.page("stories_then.html", stories=rows, at=at, minutes=minutes)
 
 

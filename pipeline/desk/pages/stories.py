@@ -47,7 +47,7 @@ Cursor = Annotated[Plain | None, Query(max_length=200)]
 @router.get("/stories")
 def stories(ask: Ask, wanted: Wanted, after: Cursor = None) -> Response:
     with ask.desk.reading() as connection:
-        rows, cursor = desk_stories.stories(connection, wanted, limit=PAGE_ROWS, cursor=after)
+        rows, cursor = desk_stories.stories(connection, wanted, now=ask.as_of, limit=PAGE_ROWS, cursor=after)
         companies = desk_series.names(connection, "company")
         topics = desk_series.names(connection, "topic")
         outlets = desk_stories.outlets(connection)
