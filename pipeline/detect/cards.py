@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.detect.alerts import Cause, Change, from_memory
+from pipeline.detect.context import TickContext
 from pipeline.detect.evidence import (
     CHART_HOURS,
     Around,
@@ -17,7 +18,6 @@ from pipeline.detect.evidence import (
     chart_points,
     name_cause,
 )
-from pipeline.detect.scenery import Scenery
 from pipeline.detect.tick import market_wide, reconsider, window_hours
 from pipeline.store import alerts
 from pipeline.store.engine import Connection
@@ -27,7 +27,7 @@ from pipeline.store.spikes import read_height
 class Cards:
     """Reads for the alerts of one tick; writes nothing."""
 
-    def __init__(self, connection: Connection, at: Scenery) -> None:
+    def __init__(self, connection: Connection, at: TickContext) -> None:
         self.connection = connection
         self.at = at
 

@@ -23,14 +23,14 @@ WIDTH: dict[SeriesKind, int] = {"company": 0, "sector": 1, "topic": 2, "all": 3}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An open alert that people know of: it was told last at `told_at`, or stands under the one, `carrier`, that was.
+    """An open alert that people know of, because it was told itself or folded into one that was.
 
-    `severity` is what they know of it.
+    `told_by`: id of the alert that told it, its own or the other's, last at `told_at`. `severity` is what people know of it.
     """
 
     series_id: int
     kind: SeriesKind
-    carrier: int
+    told_by: int
     severity: Severity
     told_at: datetime
 
@@ -44,16 +44,16 @@ class Shared:
     counted_at: datetime
 
 
-def carriers(
+def covering_alerts(
     kind: SeriesKind,
     severity: Severity,
     stories: Collection[int],
     standing: Iterable[Standing],
     shared: Collection[Shared],
 ) -> list[int]:
-    """Alerts that together told most of `stories`, the one with most of them first; empty where they did not.
+    """Ids of the alerts that together told most of `stories`, the one with most of them first; empty where they did not.
 
-    A critical alert needs a critical one. One about something wider than `kind` covers what it told, not what came
+    A critical alert is covered by critical ones only. One about something wider than `kind` covers what it told, not what came
     later: the next company of a sector in trouble is news.
     """
     told: dict[int, set[int]] = {}
@@ -67,12 +67,13 @@ def carriers(
             if s.series_id == other.series_id and (until is None or s.counted_at < until)
         }
         if covered:
-            told.setdefault(other.carrier, set()).update(covered)
+            told.setdefault(other.told_by, set()).update(covered)
     if not told or len(set().union(*told.values())) < COVERED_PART * len(stories):
         return []
     return sorted(told, key=lambda alert_id: (-len(told[alert_id]), alert_id))
 
 
-def carries_on(kind: SeriesKind) -> bool:
-    """Whether a folded alert widens what its carrier covers: companies and sectors name the event, themes do not."""
+def extends_cover(kind: SeriesKind) -> bool:
+    """Whether the stories of a folded alert count as told by the one that covers it: companies and sectors name the event,
+    themes do not."""
     return kind in ("company", "sector")

@@ -16,6 +16,7 @@ import numpy as np
 
 from model.labels import TOPIC_TITLES
 from pipeline.detect.baseline import SHARE_PSEUDO_STORIES, fit_baseline, to_parameters
+from pipeline.detect.context import TickContext
 from pipeline.detect.counts import TICK
 from pipeline.detect.coverage import NEWEST_STORIES, READING_TIME, due_ticks
 from pipeline.detect.night import USUAL_SHARE, Night, midnight, pack, read_night
@@ -27,9 +28,8 @@ from pipeline.detect.scene import (
     make_scene,
     make_span,
 )
-from pipeline.detect.scenery import Scenery
 from pipeline.detect.tell import follow_alerts
-from pipeline.detect.tick import Findings, find, window_hours
+from pipeline.detect.tick import Findings, Span, find, window_hours
 from pipeline.store import baselines, models, spikes, windows
 from pipeline.store.engine import Connection, Engine
 from pipeline.store.models import StoredModel
@@ -239,18 +239,12 @@ def _evaluate(
     as_of: datetime,
     report: DetectReport,
 ) -> None:
-    start = tick_at - TICK
-    windows.count_copies(connection, start, tick_at)
-    past = {t.tick_at: t.feeds for t in spikes.read_ticks(connection, tick_at - timedelta(days=1), tick_at)}
-    past[tick_at] = windows.feed_exceptions(connection, start, tick_at)
-    unseen = 0.0 if windows.ever_polled(connection) else 1.0
-    until = min(tick_at, as_of) - READING_TIME
-    unread = windows.unread_part(connection, champion.id, until, as_of, NEWEST_STORIES)
-    trailing = windows.read_trailing(connection, tick_at)
-    span = make_span(scene, tick_at, trailing, past, unseen, unread)
+    """Tests one tick, follows its alerts, and stores all of it; the counts of what it did are added to `report`."""
+    windows.count_copies(connection, tick_at - TICK, tick_at)
+    span, circumstances = _read_span(connection, scene, tick_at, champion, as_of)
     findings = find(span, scene.baseline, scene.crowd)
-    scenery = Scenery(scene, findings, rules, champion, tick_at, as_of)
-    followed = follow_alerts(connection, scenery)
+    context = TickContext(scene, findings, rules, champion, tick_at, as_of)
+    followed = follow_alerts(connection, context)
     versions: dict[str, Any] = {
         "baseline_id": scene.baseline_id,
         "model_version_id": champion.id,
@@ -265,13 +259,7 @@ def _evaluate(
         evaluated_at=as_of,
         market_factor=float(findings.market[0]),
         coverage=min(1.0, whole),
-        details={
-            "feeds": past[tick_at],
-            "whole": round(whole, 4),
-            "unseen": unseen,
-            "unread": round(unread, 4),
-            "series": len(scene.series),
-        },
+        details={**circumstances, "whole": round(whole, 4), "series": len(scene.series)},
         **versions,
     )
     report.ticks += 1
@@ -279,6 +267,24 @@ def _evaluate(
     report.risen += followed.risen
     report.resolved += followed.resolved
     report.messages += followed.messages
+
+
+def _read_span(
+    connection: Connection, scene: Scene, tick_at: datetime, champion: StoredModel, as_of: datetime
+) -> tuple[Span, dict[str, Any]]:
+    """The counts that end at the tick, and the circumstances that its row keeps of them.
+
+    `feeds`: those that were down or handed over a backlog, as multiples of the quarter of an hour; `unseen`: coverage of
+    quarters that have no tick; `unread`: part of the newest stories without a verdict.
+    """
+    past = {t.tick_at: t.feeds for t in spikes.read_ticks(connection, tick_at - timedelta(days=1), tick_at)}
+    past[tick_at] = windows.feed_exceptions(connection, tick_at - TICK, tick_at)
+    unseen = 0.0 if windows.ever_polled(connection) else 1.0
+    until = min(tick_at, as_of) - READING_TIME
+    unread = windows.unread_part(connection, champion.id, until, as_of, NEWEST_STORIES)
+    trailing = windows.read_trailing(connection, tick_at)
+    span = make_span(scene, tick_at, trailing, past, unseen, unread)
+    return span, {"feeds": past[tick_at], "unseen": unseen, "unread": round(unread, 4)}
 
 
 def describe(

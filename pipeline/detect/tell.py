@@ -18,8 +18,8 @@ from pipeline.detect.alerts import (
     to_memory,
 )
 from pipeline.detect.cards import Cards
-from pipeline.detect.cover import Shared, Standing, carriers, carries_on
-from pipeline.detect.scenery import Followed, Scenery
+from pipeline.detect.context import Followed, TickContext
+from pipeline.detect.cover import Shared, Standing, covering_alerts, extends_cover
 from pipeline.detect.tick import follow, market_wide
 from pipeline.notify.routes import route
 from pipeline.store import alerts, notifications
@@ -27,7 +27,7 @@ from pipeline.store.engine import Connection
 from pipeline.types import Severity
 
 
-def follow_alerts(connection: Connection, at: Scenery) -> Followed:
+def follow_alerts(connection: Connection, at: TickContext) -> Followed:
     """Brings every episode one tick further, in the order in which one alert stands for another."""
     index = at.scene.index
     longest = timedelta(hours=max((r.reopen_hours for r in at.scene.crowd.rules), default=0.0))
@@ -50,7 +50,7 @@ def follow_alerts(connection: Connection, at: Scenery) -> Followed:
         teller.move(i, episode, changes)
         if i in goes_on:
             # among the openings: a company whose doubt passes comes before a topic that opens over it
-            teller.doubt_again(i, episode)
+            teller.show_after_doubt(i, episode)
             teller.widen(i, episode)
         done.states.pop(i, None)
         if episode.open:
@@ -61,7 +61,7 @@ def follow_alerts(connection: Connection, at: Scenery) -> Followed:
     return done
 
 
-def _rank(at: Scenery, i: int) -> tuple[int, float, int, int]:
+def _rank(at: TickContext, i: int) -> tuple[int, float, int, int]:
     """Who is told first and so stands for the others: a bad market, then companies and sectors by how many stories
     they have, then topics, then everything. A sector comes before its companies unless one of them is all of it."""
     kind = at.scene.series[i].kind
@@ -74,7 +74,7 @@ class _Teller:
     """Writes the changes of one tick. It remembers what people know of, because that stands for later alerts."""
 
     def __init__(
-        self, connection: Connection, at: Scenery, stored: dict[int, alerts.StoredEpisode], done: Followed
+        self, connection: Connection, at: TickContext, stored: dict[int, alerts.StoredEpisode], done: Followed
     ) -> None:
         self.connection = connection
         self.at = at
@@ -95,12 +95,13 @@ class _Teller:
     def _known(self, i: int, stored: alerts.StoredEpisode) -> Standing | None:
         """What people know of an open alert: that it was told, or that another one stands for it."""
         kind, severity = self.at.scene.series[i].kind, stored.memory.get("severity", "warning")
-        carrier = stored.id if stored.told else stored.inhibited_by if carries_on(kind) else None
-        if carrier is None or stored.shown_at is None:
+        told_by = stored.id if stored.told else stored.inhibited_by if extends_cover(kind) else None
+        if told_by is None or stored.shown_at is None:
             return None
-        return Standing(stored.series_id, kind, carrier, severity, stored.shown_at)
+        return Standing(stored.series_id, kind, told_by, severity, stored.shown_at)
 
     def move(self, i: int, episode: Episode, changes: tuple[Change, ...]) -> None:
+        """Writes what the tick made of one series' episode: its alert, begun where there is none, and each change."""
         stored = self.stored.get(i)
         if stored is not None and not stored.told:
             episode, changes = as_opening(episode, changes)
@@ -154,10 +155,10 @@ class _Teller:
         if self.market_alert in (stored.inhibited_by, stored.id) or self._in_doubt(i, episode):
             return
         change = Change("open", episode.severity, tell=True)
-        if not self._carriers(i, change.severity, self.cards.stories(i)):
+        if not self._covering(i, change.severity, self.cards.stories(i)):
             self._show(i, stored.id, stored.shown_event_id, change)
 
-    def doubt_again(self, i: int, episode: Episode) -> None:
+    def show_after_doubt(self, i: int, episode: Episode) -> None:
         """An alert that a doubtful cause or too short a history held back is shown anew once neither holds."""
         stored = self.stored.get(i)
         if stored is None or not stored.doubted or stored.shown_event_id is None:
@@ -202,14 +203,14 @@ class _Teller:
                 self.at.rules.routing, series.kind, series.key, change.severity, self.at.as_of, told=told
             )
             # the whole market is told by itself, or nothing would stand for its series
-            by = [] if told or cause == "market_wide" else self._carriers(i, change.severity, stories)
+            by = [] if told or cause == "market_wide" else self._covering(i, change.severity, stories)
             inhibited_by = by[0] if by else None
             known = {r for a in by for r in notifications.told_receivers(self.connection, a)}
             deliveries = [d for d in deliveries if d.receiver not in known or d.receiver in told]
         written = self._write(alert_id, event_id, change, deliveries, evidence)
         if written or (tell and inhibited_by is None):
             self._stand(i, alert_id, change)
-        elif inhibited_by is not None and carries_on(series.kind):
+        elif inhibited_by is not None and extends_cover(series.kind):
             self._stand(i, inhibited_by, change)
         elif change.kind == "reopen" and self.stored[i].told:
             self._stand_again(i)
@@ -225,9 +226,9 @@ class _Teller:
             evidence=evidence,
         )
 
-    def _stand(self, i: int, carrier: int, change: Change) -> None:
+    def _stand(self, i: int, told_by: int, change: Change) -> None:
         series = self.at.scene.series[i]
-        self.standing[i] = Standing(series.id, series.kind, carrier, change.severity, self.at.tick_at)
+        self.standing[i] = Standing(series.id, series.kind, told_by, change.severity, self.at.tick_at)
 
     def _stand_again(self, i: int) -> None:
         """A told alert that reopens silently stands for others at once, or one of them would tell its return instead."""
@@ -275,7 +276,7 @@ class _Teller:
         self.done.messages += written
         return written
 
-    def _carriers(self, i: int, severity: Severity, stories: Sequence[dict[str, Any]]) -> list[int]:
+    def _covering(self, i: int, severity: Severity, stories: Sequence[dict[str, Any]]) -> list[int]:
         """Alerts that told most of the negative stories of this one before."""
         bad = [s["story_id"] for s in stories if s["sentiment"] == "negative"]
         others = [known for j, known in self.standing.items() if j != i]
@@ -283,4 +284,4 @@ class _Teller:
             return []
         rows = alerts.read_shared(self.connection, bad, [other.series_id for other in others])
         kind = self.at.scene.series[i].kind
-        return carriers(kind, severity, bad, others, [Shared(*row) for row in rows])
+        return covering_alerts(kind, severity, bad, others, [Shared(*row) for row in rows])

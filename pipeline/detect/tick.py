@@ -232,4 +232,5 @@ def reconsider(
 
 
 def window_hours(findings: Findings, series: int, tick: int = 0) -> int:
+    """Length, in hours, of the window that the findings of a series at a tick speak of."""
     return WINDOW_HOURS[int(findings.window[series, tick])]

@@ -1,4 +1,4 @@
-"""What the alerts of a tick are followed with, and what came of it."""
+"""What the alerts of one tick are followed with, and what came of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pipeline.store.models import StoredModel
 
 
 @dataclass(frozen=True)
-class Scenery:
-    """One tick with everything it depends on."""
+class TickContext:
+    """One tick with everything that its alerts depend on.
+
+    `as_of` is when the run happens: after `tick_at`, by days where ticks are caught up.
+    """
 
     scene: Scene
     findings: Findings
