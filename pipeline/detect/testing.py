@@ -12,7 +12,7 @@ from pipeline.errors import UsageError
 from pipeline.notify.routes import Delivery, route
 from pipeline.store import alerts, models, notifications, windows
 from pipeline.store.engine import Engine
-from pipeline.types import Severity
+from pipeline.types import Series, Severity
 
 
 def write_test_alert(
@@ -46,20 +46,8 @@ def write_test_alert(
             champion.id if champion else None,
             is_test=True,
         )
-        evidence: dict[str, Any] = {
-            "series": {"kind": series.kind, "key": series.key, "title": series.title},
-            "severity": severity,
-            "negative": 0,
-            "other": 0,
-            "expected": 0.0,
-            "score": 0.0,
-            "window_hours": 1,
-            "window_end": as_of.isoformat(),
-            "rule_version": rules.version,
-            "model_version": champion.version if champion else "none yet",
-            "stories": [],
-            "chart": [],
-        }
+        model_version = champion.version if champion else "none yet"
+        evidence = _evidence_of_nothing(series, severity, rules.version, model_version, as_of)
         alerts.set_circumstances(
             connection,
             alert_id,
@@ -73,3 +61,23 @@ def write_test_alert(
         due = [Delivery(d.receiver, as_of) for d in deliveries]
         notifications.write_outbox(connection, alert_id, event_id, "test", due, evidence, as_of)
         return [d.receiver for d in due]
+
+
+def _evidence_of_nothing(
+    series: Series, severity: Severity, rule_version: str, model_version: str, as_of: datetime
+) -> dict[str, Any]:
+    """The fields of `build_evidence` that a message cannot do without, for an hour in which nothing was counted."""
+    return {
+        "series": {"kind": series.kind, "key": series.key, "title": series.title},
+        "severity": severity,
+        "negative": 0,
+        "other": 0,
+        "expected": 0.0,
+        "score": 0.0,
+        "window_hours": 1,
+        "window_end": as_of.isoformat(),
+        "rule_version": rule_version,
+        "model_version": model_version,
+        "stories": [],
+        "chart": [],
+    }
