@@ -1,6 +1,7 @@
 """Every error that Undertow raises on purpose, as one tree.
 
-    UndertowError                 .advice: what to do, .retry: may trying again help, .exit_status
+    UndertowError                 .advice: what to do, .retry: may trying again help, .exit_status: 2 where something
+                                  has to be set right first, else 1
     ├── UsageError                exit 2: the command line or an input file is wrong
     │   └── InputFileError
     ├── ConfigurationError        exit 2: settings, feeds.toml, companies.toml, alerts.toml
@@ -8,18 +9,18 @@
     │   └── FileMistakes          all mistakes of one file at once
     ├── DatabaseError             exit 1
     │   ├── DatabaseUnavailable   retry
-    │   ├── WrongCredentials
-    │   ├── SchemaTooOld          run `undertow db migrate`
-    │   ├── SchemaTooNew          the code is older than the database
-    │   └── ServerError           the embedded server did not start or stop
-    ├── FetchError                stored on the feed's row, never ends a run (ingest/fetch.py has its classes)
+    │   ├── WrongCredentials      exit 2
+    │   ├── SchemaTooOld          exit 2: run `undertow db migrate`
+    │   ├── SchemaTooNew          exit 2: the code is older than the database
+    │   └── ServerError           the embedded server, or a dump of it, does not work
+    ├── FetchError                stored on the feed's row, never ends a run (ingest/answer.py has its classes)
     ├── ParseError                likewise (ingest/parse.py)
-    ├── ModelUnavailable          exit 1: no champion, or its files do not verify
+    ├── ModelUnavailable          exit 1: the files of a stored model are gone, or are another model's
     ├── DeliveryError             stored on the notification's row
     │   ├── TemporaryDeliveryError   retry
     │   └── PermanentDeliveryError
     └── PlatformError             exit 1: Airflow or a port
-        └── PortTaken
+        └── PortTaken             exit 2
 
 A message never holds a secret: addresses of webhooks, passwords and database URLs pass `redact` first.
 """

@@ -62,7 +62,7 @@ _UPPER_WORD = re.compile(r"\b[A-Z][a-z]{3,}\b")
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A company as the matcher needs it. `match` may hold `common` (name is a common word) and `case` (exact|any)."""
+    """A company as the matcher needs it. `common`: its name is also a word; `exact_case`: found in this spelling only."""
 
     id: int
     name: str

@@ -258,7 +258,7 @@ def mark_retry(connection: Connection, claim: Claim, error: str, not_before_at: 
 
 
 def mark_failed(connection: Connection, claim: Claim, error: str) -> None:
-    """It is given up, with those it was to tell; the rows stay and `requeue` brings them back."""
+    """It is given up, with those it was to tell; the rows stay and `requeue_failed` brings them back."""
     connection.execute(
         sa.text(
             "update notifications set state = 'failed', error = :error where id = :id or told_with_id = :id"
