@@ -98,7 +98,18 @@ def read_trailing(connection: Connection, tick_at: datetime) -> dict[int, tuple[
 def read_quarters(connection: Connection, start: datetime, end: datetime) -> list[SeriesCount]:
     """Live and backfilled counts per quarter of an hour in [start, end); empty ones have no row."""
     rows = connection.execute(sql("windows_quarters"), {"start": start, "end": end})
-    return [SeriesCount(row.series_id, row.window_start, row.negative, row.other, row.copies) for row in rows]
+    return [
+        SeriesCount(
+            row.series_id,
+            row.window_start,
+            row.negative,
+            row.other,
+            row.copies,
+            row.negative_history,
+            row.other_history,
+        )
+        for row in rows
+    ]
 
 
 def read_hours(

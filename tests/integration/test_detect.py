@@ -229,6 +229,22 @@ def test_live_missed_and_replayed_are_the_same(world: World, engine: Engine, rul
     assert replayed == live
 
 
+def test_a_replay_of_days_that_an_archive_brought_finds_their_surge(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    world.archive_days(20)
+    surge = NOW - timedelta(days=3)
+    for _ in range(8):
+        world.story(surge, "Acme", BAD, backfilled=True)
+    detect(engine, rules, as_of=NOW)
+    with engine.connect() as connection:
+        stored = read_stored(connection, surge - timedelta(hours=6), surge + timedelta(hours=6))
+        moves = walk(evaluate_stored(connection, stored, rules))
+    assert stored.live.sum() == 0
+    opened = {stored.series[move.series][0].key for move in moves if move.change.kind == "open"}
+    assert "Acme" in opened
+
+
 def test_it_resolves_and_says_so_and_a_silence_holds_back(world: World, engine: Engine, rules: Rules) -> None:
     world.archive_days(15)
     for _ in range(12):
