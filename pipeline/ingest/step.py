@@ -32,7 +32,6 @@ __all__ = [
     "feed_health",
     "import_articles",
     "import_companies",
-    "ingest",
     "ingest_feeds",
     "prune",
     "sync_companies",
@@ -74,12 +73,6 @@ def due_shards(engine: Engine, *, as_of: datetime, shards: int) -> list[list[int
     for ids in sorted(by_host.values(), key=len, reverse=True):
         min(filled, key=len).extend(ids)
     return [ids for ids in filled if ids]
-
-
-def ingest(engine: Engine, *, settings: Settings, as_of: datetime) -> IngestReport:
-    """Everything that is due, in one go."""
-    ids = [feed_id for shard in due_shards(engine, as_of=as_of, shards=1) for feed_id in shard]
-    return ingest_feeds(engine, ids, settings=settings, as_of=as_of)
 
 
 def ingest_feeds(

@@ -43,7 +43,9 @@ def query(engine: Engine, text: str) -> list[Any]:
 
 
 def run(engine: Engine, minutes: float = 0) -> Any:
-    return step.ingest(engine, settings=SETTINGS, as_of=NOW + timedelta(minutes=minutes))
+    as_of = NOW + timedelta(minutes=minutes)
+    due = [feed_id for shard in step.due_shards(engine, as_of=as_of, shards=1) for feed_id in shard]
+    return step.ingest_feeds(engine, due, settings=SETTINGS, as_of=as_of)
 
 
 class Silence:
