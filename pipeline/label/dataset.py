@@ -19,8 +19,8 @@ FIRST_SHARE, LATER_SHARE = 0.15, 0.05
 ENOUGH_FROZEN = 300
 # Frozen articles beyond which only random ones are added: an interval of +-2 points needs no more.
 MOST_FROZEN = 2_000
-# Older labels that one retraining replays at most, and at least as many as there are new ones three times over.
-MOST_REPLAYED = 6_000
+# Articles with older labels that a retraining draws per epoch beside the new ones: three for each new one, within limits.
+REPLAYED_PER_NEW, LEAST_REPLAYED, MOST_REPLAYED = 3, 500, 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,23 +223,24 @@ def make_dataset(
     for article, near in zip(articles, near_frozen, strict=True):
         if article.story_id in kept:
             continue
-        why = (
-            "disputed or without a usable label"
-            if article.empty
-            else "licence forbids training"
-            if not article.may_train
-            else "near copy of a frozen article"
-            if near
-            else None
-        )
+        why = _why_left_out(article, near)
         if why is None:
             learn.append(article)
         else:
             left_out[why] += 1
     new = tuple(a for a in learn if a.first_label > trained_until)
     old = tuple(a for a in learn if a.first_label <= trained_until)
-    wanted = min(MOST_REPLAYED, max(3 * len(new), 500))
+    wanted = min(MOST_REPLAYED, max(REPLAYED_PER_NEW * len(new), LEAST_REPLAYED))
     weight = min(1.0, wanted / len(old)) if old else 0.0
     return Dataset(
         new, old, tuple(judged), tuple(str(sets[a.article_id]) for a in judged), weight, dict(left_out)
     )
+
+
+def _why_left_out(article: LabelledArticle, near_frozen: bool) -> str | None:
+    """Why an article is not learnt from, in words for the report; None where it is."""
+    if article.empty:
+        return "disputed or without a usable label"
+    if not article.may_train:
+        return "licence forbids training"
+    return "near copy of a frozen article" if near_frozen else None
