@@ -27,9 +27,7 @@ MOST_COMPARED = 2_000
 def describe(line: Line, version: str | None = None) -> dict[str, Any]:
     """Everything known of a version (default: the champion). Raises UsageError when there is none."""
     with line.engine.connect() as connection:
-        stored = models.champion(connection) if version is None else models.find_model(connection, version)
-        if stored is None:
-            raise UsageError(f"there is no model {version or 'yet'}", "`undertow models list` shows them")
+        stored = _find(connection, version)
         manifest = models.read_manifest(connection, stored.version)
         events = [event for event in models.alias_history(connection) if event.version == stored.version]
         current = models.champion(connection)
@@ -130,9 +128,7 @@ def promote(
     from model.registry import verify
 
     with line.engine.connect() as connection:
-        stored = models.find_model(connection, version)
-    if stored is None:
-        raise UsageError(f"there is no model {version!r}", "`undertow models list` shows them")
+        stored = _find(connection, version)
     verify(folder_of(line, stored))
     return _switch(line, stored.version, by, reason, as_of or now())
 
@@ -199,7 +195,9 @@ def compare(line: Line, one: str, other: str | None = None) -> dict[str, Any]:
 
 
 def _find(connection: Connection, version: str | None) -> models.StoredModel:
+    """The model of that version, or the champion where none is given. Raises UsageError when there is none."""
     found = models.champion(connection) if version is None else models.find_model(connection, version)
     if found is None:
-        raise UsageError(f"there is no model {version or 'yet'!r}", "`undertow models list` shows them")
+        which = "yet" if version is None else repr(version)
+        raise UsageError(f"there is no model {which}", "`undertow models list` shows them")
     return found
