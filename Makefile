@@ -63,7 +63,8 @@ format: install  ## Put the code into shape
 	@$(BIN)/ruff format .
 
 bench: install  ## List the benchmarks; each headline number has one
-	@sed -n '1,40p' bench/README.md
+	@awk 'FNR == 1 {gsub(/"""/, ""); printf "  %-27s %s\n", FILENAME, $$0; nextfile}' bench/*.py
+	@echo "bench/README.md has their figures, and how each is called."
 
 lock: install  ## Resolve pyproject.toml anew into requirements.lock
 	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml \
