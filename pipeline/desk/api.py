@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
@@ -12,6 +12,7 @@ from pipeline.desk.context import Ask, BigId, Moment, SmallId
 from pipeline.desk.pages.series import RangeName, _found, series_chart
 from pipeline.desk.pages.stories import Cursor, Wanted
 from pipeline.store import analytics, desk_alerts, desk_feeds, desk_models, desk_series, desk_stories
+from pipeline.types import SeriesKind, Severity
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": out.Problem} for status in (400, 401, 403, 404, 421, 422, 503)
@@ -31,7 +32,7 @@ def pulse(ask: Ask) -> out.Pulse:
 @router.get("/series")
 def series(
     ask: Ask,
-    kind: Annotated[list[Literal["all", "topic", "company", "sector"]] | None, Query()] = None,
+    kind: Annotated[list[SeriesKind] | None, Query()] = None,
     as_of: Moment | None = None,
 ) -> list[out.Series]:
     """Everything that is watched, with the 24 hours before `as_of` against the 7 days before them."""
@@ -74,7 +75,7 @@ def story(ask: Ask, story_id: BigId) -> out.FullStory:
 def alerts(
     ask: Ask,
     open: bool | None = None,
-    severity: Literal["warning", "critical"] | None = None,
+    severity: Severity | None = None,
     series_id: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     since: Moment | None = None,
     as_of: Moment | None = None,

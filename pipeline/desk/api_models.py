@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, Field
+
+from pipeline.types import SeriesKind
 
 Item = TypeVar("Item")
 
@@ -21,7 +23,7 @@ class Series(BaseModel):
     """What is watched, with its last 24 hours against the 7 days before."""
 
     id: int
-    kind: Literal["all", "topic", "company", "sector"]
+    kind: SeriesKind
     key: str
     title: str
     ticker: str | None

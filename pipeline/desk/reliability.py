@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SENTIMENTS = ("negative", "neutral", "positive")
-# Fewer labels in a bin say nothing of a share; they are shown with their wide interval, not left out.
+from model.labels import SENTIMENTS
+from pipeline.label.intervals import wilson
+
+# Side of the picture, and the margin around its plot, in units of the SVG.
 SIZE, MARGIN = 220, 26
 
 
@@ -42,16 +44,9 @@ def reliability(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 
 def _bin(n: int, right: int, stated: float) -> dict[str, Any]:
+    # however few they are: with a wide interval, not left out
     low, high = wilson(right, n)
     return {"stated": stated / n, "right": right / n, "low": low, "high": high, "stories": n}
-
-
-def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share k / n; holds for few, too."""
-    share, extra = k / n, z * z / n
-    middle = (share + extra / 2) / (1 + extra)
-    half = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _picture(table: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

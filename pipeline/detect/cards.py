@@ -17,6 +17,7 @@ from pipeline.detect.evidence import (
     build_evidence,
     chart_points,
     name_cause,
+    short,
 )
 from pipeline.detect.tick import market_wide, reconsider, window_hours
 from pipeline.store import alerts
@@ -140,6 +141,6 @@ class Cards:
             "window_hours": window_hours(findings, i),
             "negative": int(findings.negative[i, 0]),
             "other": int(findings.other[i, 0]),
-            "expected": float(f"{float(findings.expected[i, 0]):.6g}"),
+            "expected": short(findings.expected[i, 0]),
             "score": max(-1.0, float(findings.score[i, 0])),
         }

@@ -86,21 +86,21 @@ def build_evidence(
         "severity": severity,
         "negative": figures.negative,
         "other": figures.other,
-        "expected": _short(figures.expected),
-        "variance": _short(figures.variance),
-        "p": _short(figures.p),
-        "score": _short(figures.score),
+        "expected": short(figures.expected),
+        "variance": short(figures.variance),
+        "p": short(figures.p),
+        "score": short(figures.score),
         "window_hours": figures.window_hours,
         "window_start": (figures.tick_at - timedelta(hours=figures.window_hours)).isoformat(),
         "window_end": figures.tick_at.isoformat(),
-        "share_now": _short(figures.negative / stories_in_window) if stories_in_window else None,
-        "share_usual": _short(figures.share_usual),
+        "share_now": short(figures.negative / stories_in_window) if stories_in_window else None,
+        "share_usual": short(figures.share_usual),
         "sources": sources,
         "copies": sum(s["copies"] - 1 for s in negative),
         "baseline_date": figures.baseline_date,
         "rule_version": figures.rule_version,
         "model_version": figures.model_version,
-        "market_factor": None if figures.market_factor is None else _short(figures.market_factor),
+        "market_factor": None if figures.market_factor is None else short(figures.market_factor),
         "cause": cause,
         "carried_by": [
             {"kind": c["kind"], "key": c["key"], "title": c["title"], "negative": int(c["negative"])}
@@ -153,7 +153,7 @@ def chart_points(
         {
             "at": at.isoformat(),
             "negative": int(seen.get(at, 0)),
-            "expected": _short(mean[n]),
+            "expected": short(mean[n]),
             "low": float(low[n]),
             "high": float(high[n]),
         }
@@ -178,8 +178,8 @@ def _top(negative: Sequence[Story]) -> list[dict[str, Any]]:
             "copies": s["copies"],
             "sources": s["sources"],
             "sentiment": s["sentiment"],
-            "probability": _short(s["probability"] or 0.0),
-            "contribution": _short((s["probability"] or 0.0) / total),
+            "probability": short(s["probability"] or 0.0),
+            "contribution": short((s["probability"] or 0.0) / total),
             "quote": s["quote"],
         }
         for s in ranked[:MOST_STORIES]
@@ -193,7 +193,7 @@ def _without_story(
         return None
     largest = max(s["copies"] for s in negative) - 1
     score, fires = reconsider(figures.negative - 1, figures.other, max(0, figures.copies - largest))
-    return {"score": _short(score), "would_fire": fires}
+    return {"score": short(score), "would_fire": fires}
 
 
 def _without_source(
@@ -212,7 +212,7 @@ def _without_source(
     score, fires = reconsider(
         figures.negative - alone[source], max(0, figures.other - other), max(0, figures.copies - copies)
     )
-    return {"score": _short(score), "would_fire": fires, "source": source}
+    return {"score": short(score), "would_fire": fires, "source": source}
 
 
 def _told_by_one(story: Story) -> bool:
@@ -239,6 +239,6 @@ def _iso(value: datetime | None) -> str | None:
     return value.isoformat() if value else None
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
     """Six significant digits: enough for a reader, and the same on every machine."""
     return float(f"{float(value):.6g}")

@@ -1,7 +1,7 @@
 """Is a window explained by the baseline? The conditional negative binomial test and what belongs to it.
 
 K distinct negative stories are tested given the M other stories of the same window: a busy day explains more
-negatives, a bad day does not. Everything here is elementwise over arrays and has no state.
+negatives, a bad day does not. C negatives are expected given M. Everything here is elementwise over arrays and has no state.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ SMALLEST_P = 1e-300
 
 @dataclass(frozen=True)
 class Windows:
-    """Trailing windows of any leading shape [..., W]: K, M, further copies of negative stories, and what is usual.
+    """Trailing windows of any leading shape [..., W]: `negative` (K), `other` (M), `copies`, and what is usual.
 
-    `usual_negative` and `usual_other` are what the healthy feeds would bring; `coverage` their part of all feeds.
+    `copies`: further articles of negative stories. `usual_negative` and `usual_other`: stories that the feeds which were
+    up usually bring; `coverage`: the part of the usual volume that is theirs, 0 to 1, above it for a backlog.
     """
 
     negative: FloatArray
@@ -61,7 +62,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Expected negatives given M, their variance, and P(at least K), per window [..., W]."""
+    """Expected negatives given M (C), their variance, and P(at least K), per window [..., W]."""
 
     expected: FloatArray
     variance: FloatArray
@@ -69,8 +70,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a window must hold besides its score; arrays [S] or numbers."""
+class LeastEvidence:
+    """What a window must hold besides its score: K, K - C and K / C at least; arrays [S] or numbers."""
 
     least_negative: FloatArray | float = 3.0
     least_excess: FloatArray | float = 3.0
@@ -109,15 +110,15 @@ def score_windows(p: FloatArray, coverage: FloatArray) -> FloatArray:
     return np.where(coverage >= LEAST_COVERAGE, np.round(score, 6), -np.inf)
 
 
-def enough_evidence(windows: Windows, expected: FloatArray, evidence: Evidence) -> BoolArray:
+def enough_evidence(windows: Windows, expected: FloatArray, least: LeastEvidence) -> BoolArray:
     """Per window [S, ..., W]: K, K - C and K / C are all large enough."""
     shape = (-1,) + (1,) * (expected.ndim - 1)
-    least = [
+    negative, excess, ratio = (
         np.reshape(np.asarray(x, dtype=float), shape)
-        for x in (evidence.least_negative, evidence.least_excess, evidence.least_ratio)
-    ]
+        for x in (least.least_negative, least.least_excess, least.least_ratio)
+    )
     k = windows.negative
-    return np.asarray((k >= least[0]) & (k - expected >= least[1]) & (k >= least[2] * expected))
+    return np.asarray((k >= negative) & (k - expected >= excess) & (k >= ratio * expected))
 
 
 def market_factors(

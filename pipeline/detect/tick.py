@@ -20,7 +20,7 @@ from pipeline.detect.spikes import (
     CLUSTERING,
     LEAST_COVERAGE,
     WINDOW_BONUS,
-    Evidence,
+    LeastEvidence,
     Windows,
     enough_evidence,
     explain,
@@ -69,8 +69,9 @@ class Crowd:
     clustering: float = CLUSTERING
 
     @property
-    def evidence(self) -> Evidence:
-        return Evidence(
+    def least(self) -> LeastEvidence:
+        """What the rules ask for besides the score, arrays [S]."""
+        return LeastEvidence(
             np.array([float(r.least_negative) for r in self.rules]),
             np.array([r.least_excess for r in self.rules]),
             np.array([r.least_ratio for r in self.rules]),
@@ -112,7 +113,7 @@ def find(span: Span, baseline: Baseline, crowd: Crowd) -> Findings:
     factor = np.where(crowd.corrected[:, None, None], others, 1.0)
     verdict = explain(windows, v, rho, factor, crowd.missed_copies, crowd.clustering)
     score = score_windows(verdict.p, windows.coverage)
-    crossing = np.where(enough_evidence(windows, verdict.expected, crowd.evidence), score, -np.inf)
+    crossing = np.where(enough_evidence(windows, verdict.expected, crowd.least), score, -np.inf)
     best = np.where(np.isfinite(crossing).any(axis=2), crossing.argmax(axis=2), score.argmax(axis=2))
 
     def at_best(values: FloatArray) -> FloatArray:
@@ -225,9 +226,9 @@ def reconsider(
     factor = one(findings.factor[series, 0])
     verdict = explain(windows, v, rho, factor, crowd.missed_copies, crowd.clustering)
     rule = crowd.rules[series]
-    evidence = Evidence(float(rule.least_negative), rule.least_excess, rule.least_ratio)
+    least = LeastEvidence(float(rule.least_negative), rule.least_excess, rule.least_ratio)
     score = float(np.round(-np.log10(verdict.p[0, 0]) + WINDOW_BONUS[w] - np.log10(len(WINDOW_HOURS)), 6))
-    enough = bool(enough_evidence(windows, verdict.expected, evidence)[0, 0])
+    enough = bool(enough_evidence(windows, verdict.expected, least)[0, 0])
     return score, enough and score >= rule.warning
 
 

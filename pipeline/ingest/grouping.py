@@ -66,7 +66,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an article goes: `story` is a stored story's id, or the index of the reading that begins one here."""
+    """Where an article goes: to the stored story `story_id`, or to the one that article `begun_by` of the batch begins.
+
+    The other one of the two is None; an article that begins a story itself has its own index there.
+    """
 
     story_id: int | None
     begun_by: int | None

@@ -128,23 +128,14 @@ def _store(
             break
         for feed_id, counts in chunk.counts.items():
             tallies[feed_id].update(counts)
-        _group(engine, memory, grouped, chunk.oldest_at)
+        group.group_waiting(engine, memory, grouped)
+        grouping.forget(memory, chunk.oldest_at)
         if done % FORGET_CHUNKS == 0:
             with connection.begin():  # no later row of the archive meets older ones any more
                 stories.forget_keys(connection, chunk.oldest_at - WINDOW - timedelta(hours=1))
         last = chunk.last
         progress(chunk.rows)
     return grouped
-
-
-def _group(
-    engine: Engine, memory: grouping.GroupingMemory, grouped: group.Grouped, oldest_at: datetime
-) -> None:
-    size = group.BATCH
-    while size == group.BATCH:
-        with engine.begin() as connection:
-            size = group.group_batch(connection, memory, grouped)
-    grouping.forget(memory, oldest_at)
 
 
 def _poll(feed_id: int, tally: Counter[str], as_of: datetime) -> feeds.Poll:

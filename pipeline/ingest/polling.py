@@ -50,8 +50,8 @@ log = logging.getLogger(__name__)
 HOST_PAUSE_S = 1.0
 # Feeds per transaction at most, when they bring few items.
 BATCH_FEEDS = 200
-# Seconds between two times that what waits is stored though it fills no batch: so much is lost to a kill, and so long do the last answers
-# wait beside a slow host. A run without slow hosts is over before.
+# Seconds after which what waits is stored although it fills no batch: so much is lost to a kill, and so long the last
+# answers wait beside a slow host. A run without slow hosts is over before.
 STORE_AFTER_S = 15.0
 # Batches that are stored at once.
 STORING = 2
@@ -88,7 +88,13 @@ class Polled:
 
 @dataclass(slots=True)
 class Polling:
-    """One run over some feeds."""
+    """One run over some feeds.
+
+    `waiting`: polls that the next batch stores; `suspects`: those that failed as they would without a network of our own.
+    `hosts`: host -> whether all its answers so far failed that way, of `expected_hosts`. `unmerged`: new stories since the
+    full-text index was last brought up to date. `guard` is held to change what two batches share: `memory`, `grouped`,
+    `unmerged` and `report`.
+    """
 
     engine: Engine
     settings: Settings
@@ -101,9 +107,13 @@ class Polling:
     memory: GroupingMemory | None = None
     grouped: Grouped = field(default_factory=Grouped)
     unmerged: int = 0
-    guard: Lock = field(default_factory=Lock)  # of what two batches that are stored at once share
+    guard: Lock = field(default_factory=Lock)
 
     async def poll(self, feed_ids: Sequence[int]) -> None:
+        """Polls the feeds and stores what they bring; `report` and `grouped` count it.
+
+        A feed raises nothing; what the database raises comes in an exception group.
+        """
         with self.engine.begin() as connection:
             stored = feeds.load_feeds(connection, feed_ids)
         visits = self._visits(stored.values())

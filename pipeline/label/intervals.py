@@ -6,7 +6,7 @@ import math
 
 
 def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
+    """95 % interval of the share right / n (Wilson 1927), 0 to 1; holds for few, too. All shares are possible where n is 0."""
     if n == 0:
         return (0.0, 1.0)
     share, z2 = right / n, z * z

@@ -54,17 +54,15 @@ def environment(
 ) -> dict[str, str]:
     """The environment of every process of the live system. It holds secrets: hand it over, never print it."""
     home = folder(settings)
-    address = f"http://{HOST}:{port}"
+    address, tasks = f"http://{HOST}:{port}", parallelism(settings)
     airflow = {
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__DAGS_FOLDER": PROJECT / "dags",
         "AIRFLOW__CORE__PLUGINS_FOLDER": PROJECT / "dags" / "plugins",
         "AIRFLOW__CORE__LOAD_EXAMPLES": False,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": parallelism(settings),
-        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": parallelism(
-            settings
-        ),  # default 16; the shards are one DAG's
+        "AIRFLOW__CORE__PARALLELISM": tasks,
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": tasks,  # default 16; the shards are one DAG's
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",

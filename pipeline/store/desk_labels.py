@@ -9,13 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from model.labels import SENTIMENTS
 from pipeline.errors import UsageError
 from pipeline.store.desk_rows import Row, fetch
 from pipeline.store.desk_stories import champion_id
 from pipeline.store.engine import sql
 from pipeline.store.labels import NewLabel, write_labels
-
-SENTIMENTS = ("negative", "neutral", "positive")
 
 
 def queue(

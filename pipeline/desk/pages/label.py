@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import JSONResponse, Response
@@ -11,6 +11,7 @@ from pipeline.desk.charts import DAY, floor
 from pipeline.desk.context import Ask, BigId, Plain, checks_form, needs
 from pipeline.store import desk_labels, desk_series
 from pipeline.store.desk_rows import Row
+from pipeline.types import Sentiment
 
 router = APIRouter()
 
@@ -59,7 +60,7 @@ def next_items(
 def add(
     ask: Ask,
     article_id: BigId,
-    sentiment: Annotated[Literal["negative", "neutral", "positive"], Form()],
+    sentiment: Annotated[Sentiment, Form()],
     company_id: Annotated[int | None, Form(ge=1, le=2**31 - 1)] = None,
     back: Annotated[Plain, Form(max_length=200)] = "",
 ) -> Response:

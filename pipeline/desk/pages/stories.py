@@ -14,16 +14,16 @@ from pipeline.desk.explaining import LONGEST_TEXT, Spans, parts_of
 from pipeline.errors import ModelUnavailable
 from pipeline.store import desk_series, desk_stories
 from pipeline.store.desk_stories import StoryFilter
+from pipeline.types import Sentiment
 
 router = APIRouter()
 
-Verdict = Literal["negative", "neutral", "positive"]
 Day = Annotated[str | None, Query(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 
 
 def read_filter(
     q: Words = None,
-    sentiment: Verdict | Literal[""] | None = None,
+    sentiment: Sentiment | Literal[""] | None = None,
     company: Annotated[int | Literal[""] | None, Query()] = None,
     topic: Annotated[Plain | None, Query(max_length=60)] = None,
     sector: Annotated[Plain | None, Query(max_length=120)] = None,

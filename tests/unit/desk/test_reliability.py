@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.desk.pages.models import read_metrics
-from pipeline.desk.reliability import counted_confusion, reliability, wilson
+from pipeline.desk.reliability import counted_confusion, reliability
+from pipeline.label.intervals import wilson
 
 
 def row(label: str, verdict: str, tenth: int, stories: int, stated: float) -> dict[str, object]:

@@ -29,7 +29,7 @@ from pipeline.detect.rules import Rule, Rules
 from pipeline.detect.spikes import (
     CLUSTERING_OF_COUNTS,
     VOLUME_CAUTION,
-    Evidence,
+    LeastEvidence,
     Windows,
     enough_evidence,
     explain,
@@ -83,7 +83,7 @@ def scores(k: int, copies: float) -> tuple[float, bool]:
     seen, v = window(k, k, 0.1, 0.2, copies), np.full((1, 1, 3), 0.1)
     verdict = explain(seen, v, v, missed_copies=Rules().missed_copies)
     score = float(score_windows(verdict.p, seen.coverage)[0, 0, 2])
-    enough = bool(enough_evidence(seen, verdict.expected, Evidence())[0, 0, 2])
+    enough = bool(enough_evidence(seen, verdict.expected, LeastEvidence())[0, 0, 2])
     return score, enough and score >= Rule().warning
 
 
