@@ -181,12 +181,6 @@ def read_votes(connection: Connection, *, shared: bool = False) -> dict[str, lis
     return votes
 
 
-def retract(connection: Connection, label_id: int, as_of: datetime) -> bool:
-    """Takes a label back; it stays as history. False where it was not in force."""
-    statement = sa.text("update labels set retracted_at = :as_of where id = :id and retracted_at is null")
-    return bool(connection.execute(statement, {"id": label_id, "as_of": as_of}).rowcount)
-
-
 def migrate_labels(connection: Connection, renames: Sequence[Rename] = RENAMES) -> int:
     """Rewrites labels of older schema versions in the words of the newest; returns how many. Run it once after an upgrade."""
     newest = max([LABEL_SCHEMA_VERSION, *(rename.version for rename in renames)])

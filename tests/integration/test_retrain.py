@@ -29,7 +29,7 @@ from pipeline import promotion, rehearse, retrain, run
 from pipeline.errors import UsageError
 from pipeline.label import measure
 from pipeline.label.gate import decide
-from pipeline.store import desk_models, labels, models, retrainings
+from pipeline.store import desk_labels, desk_models, labels, models, retrainings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -160,7 +160,7 @@ def test_a_re_issue_of_what_was_taught_judges_nobody(line, taken_back):
     teach_until(line, last)
     if taken_back:
         with line.engine.begin() as connection:
-            labels.retract(connection, last, NOW)
+            desk_labels.retract_label(connection, last, who="anna", as_of=NOW)
     label_texts(line, {FALLS.format(17): "negative", "Vexor wins a prize": "positive"}, "second", "random")
     retrain.prepare(line, "r1", as_of=NOW)
     learnt, judged = texts_of(line, "r1")
@@ -174,7 +174,8 @@ def test_a_re_issue_of_what_is_judged_on_is_not_learnt_when_its_label_is_taken_b
     retrain.prepare(line, "r1", as_of=NOW)
     assert texts_of(line, "r1")[1] == {FALLS.format(12)}
     with line.engine.begin() as connection:
-        labels.retract(connection, one(line, "select max(id) from labels"), NOW)
+        last = one(line, "select max(id) from labels")
+        desk_labels.retract_label(connection, last, who="anna", as_of=NOW)
     label_texts(line, {FALLS.format(17): "negative", **TAUGHT}, "second")
     retrain.prepare(line, "r2", as_of=NOW)
     learnt, judged = texts_of(line, "r2")
