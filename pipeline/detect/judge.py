@@ -89,13 +89,21 @@ def fit_to_budget(false_alarms: Callable[[float], float], budget: float) -> floa
 
 
 def fit_thresholds(evaluated: Evaluated, truth: Truth, first_tick: int, rule: Rule) -> Rule:
-    """`rule` with both thresholds fitted to their budgets: critical alone first, then warning under it."""
+    """`rule` with both thresholds fitted to their budgets in a world with a known truth."""
 
     def cost(candidate: Rule) -> float:
         return judge(
             evaluated, walk(evaluated, with_rule(evaluated.crowd, candidate)), truth, first_tick
         ).false_alarms
 
+    return fit_both(cost, rule)
+
+
+def fit_both(cost: Callable[[Rule], float], rule: Rule) -> Rule:
+    """`rule` with both thresholds fitted to their budgets: critical alone first, then warning under it.
+
+    `cost`: false alarms of a rule per series and month.
+    """
     critical = fit_to_budget(lambda s: cost(replace(rule, warning=s, critical=s)), CRITICAL_BUDGET)
     warning = fit_to_budget(
         lambda s: cost(replace(rule, warning=s, critical=max(s, critical))), WARNING_BUDGET

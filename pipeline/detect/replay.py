@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,11 +20,11 @@ from pipeline.detect.baseline import fit_baseline, to_parameters
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
 from pipeline.detect.course import Evaluated, Moved, walk
 from pipeline.detect.coverage import ticks_between
-from pipeline.detect.judge import CRITICAL_BUDGET, WARNING_BUDGET, fit_to_budget
+from pipeline.detect.judge import fit_both, with_rule
 from pipeline.detect.night import midnight, read_night
 from pipeline.detect.rules import Rule, Rules
 from pipeline.detect.scene import HISTORY_DAYS, Scene, make_crowd, make_history, make_scene, make_span
-from pipeline.detect.tick import Crowd, Findings, find
+from pipeline.detect.tick import Findings, find
 from pipeline.errors import UsageError
 from pipeline.store import alerts, baselines, spikes, windows
 from pipeline.store.baselines import StoredBaseline
@@ -249,12 +249,9 @@ def _fit(evaluated: Evaluated, known: list[dict[str, Any]], rule: Rule, stored: 
     useful = [k for k in known if k["feedback"] == "useful"]
 
     def cost(candidate: Rule) -> float:
-        crowd: Crowd = replace(evaluated.crowd, rules=(candidate,) * len(stored.series))
-        rows = [_row(evaluated, m, useful, stored) for m in walk(evaluated, crowd) if m.change.kind == "open"]
+        moves = walk(evaluated, with_rule(evaluated.crowd, candidate))
+        rows = [_row(evaluated, m, useful, stored) for m in moves if m.change.kind == "open"]
         return sum(r["live_id"] is None for r in rows) / months / max(1, len(stored.series))
 
-    critical = fit_to_budget(lambda s: cost(replace(rule, warning=s, critical=s)), CRITICAL_BUDGET)
-    warning = fit_to_budget(
-        lambda s: cost(replace(rule, warning=s, critical=max(s, critical))), WARNING_BUDGET
-    )
-    return {"warning": warning, "critical": max(warning, critical)}
+    fitted = fit_both(cost, rule)
+    return {"warning": fitted.warning, "critical": fitted.critical}

@@ -21,7 +21,7 @@ from detect_world import (
 from sqlalchemy.engine import Engine
 
 from pipeline.detect.course import walk
-from pipeline.detect.replay import evaluate_stored, history_lines, read_stored
+from pipeline.detect.replay import evaluate_stored, history_lines, read_stored, replay_history
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import detect
 from pipeline.store import alerts, models
@@ -237,12 +237,12 @@ def test_a_replay_of_days_that_an_archive_brought_finds_their_surge(
     for _ in range(8):
         world.story(surge, "Acme", BAD, backfilled=True)
     detect(engine, rules, as_of=NOW)
-    with engine.connect() as connection:
-        stored = read_stored(connection, surge - timedelta(hours=6), surge + timedelta(hours=6))
-        moves = walk(evaluate_stored(connection, stored, rules))
-    assert stored.live.sum() == 0
-    opened = {stored.series[move.series][0].key for move in moves if move.change.kind == "open"}
-    assert "Acme" in opened
+    around = timedelta(hours=6)
+    report = replay_history(engine, rules, rules, surge - around, surge + around, fit=True)
+    assert "company/Acme" in {alert["series"] for alert in report["alerts"]}
+    assert report["fitted"]["critical"] >= report["fitted"]["warning"] > 0.5, (
+        "what an archive brought is no label"
+    )
 
 
 def test_it_resolves_and_says_so_and_a_silence_holds_back(world: World, engine: Engine, rules: Rules) -> None:
