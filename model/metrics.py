@@ -55,6 +55,7 @@ def class_report(table: Ints, names: Sequence[str]) -> dict[str, Any]:
 
 
 def macro_f1(truth: Ints, said: Ints, classes: int) -> float:
+    """Mean F1 over the classes, 0 to 1, as `class_report` has it; truth and said (n,) are indices of classes."""
     return float(
         class_report(confusion(truth, said, classes), [str(i) for i in range(classes)])["macro"]["f1"]
     )

@@ -73,6 +73,7 @@ def jaccard(a: set[str], b: set[str]) -> float:
 
 
 def story_key(text: str) -> str:
+    """16 hexadecimal digits, the same for texts whose words are equal but for digits and case."""
     return hashlib.sha256(" ".join(words(text)).encode()).hexdigest()[:16]
 
 

@@ -114,11 +114,13 @@ class DeliveryError(UndertowError):
 
 
 class TemporaryDeliveryError(DeliveryError):
+    """The receiver may take the message later: it is tried again for a day, then given up."""
+
     retry = True
 
 
 class PermanentDeliveryError(DeliveryError):
-    pass
+    """The receiver will never take this message: it is given up at once."""
 
 
 class PlatformError(UndertowError):

@@ -26,6 +26,7 @@ class Probabilities:
 
     @property
     def label(self) -> Sentiment:
+        """The likeliest; of equals negative before neutral before positive."""
         best = max(self.negative, self.neutral, self.positive)
         if best == self.negative:
             return "negative"

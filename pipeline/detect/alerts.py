@@ -94,6 +94,7 @@ def advance(
 
 
 def severity_of(seen: Observation, rule: Rule) -> Severity:
+    """Critical needs the evidence besides the score; everything else is a warning."""
     return "critical" if seen.enough and seen.score >= rule.critical else "warning"
 
 
@@ -132,6 +133,7 @@ def to_memory(episode: Episode) -> dict[str, Any]:
 
 
 def from_memory(memory: Mapping[str, Any]) -> Episode:
+    """The episode that `to_memory` wrote."""
     fields = dict(memory)
     for name in ("pending_at", "last_crossed_at", "fired_at", "resolved_at"):
         fields[name] = datetime.fromisoformat(fields[name]) if fields.get(name) else None

@@ -82,6 +82,7 @@ class History:
 
     @property
     def hours_of_week(self) -> NDArray[np.int64]:
+        """Hour of the week of each hour [H], 0 to 167; 0 begins on Monday 00:00 UTC."""
         size = self.negative.shape[1]
         last = (self.as_of.weekday() * 24) % HOURS_PER_WEEK
         return np.asarray((last - size + np.arange(size)) % HOURS_PER_WEEK)

@@ -34,6 +34,7 @@ class TailBook:
 
     @classmethod
     def empty(cls, size: int) -> TailBook:
+        """The book of `size` series before their first day."""
         return cls(np.zeros(size), np.zeros(size), np.zeros(size))
 
     def after(self, scores: FloatArray) -> TailBook:

@@ -37,6 +37,7 @@ class Grouped:
     mentions: int = 0
 
     def add(self, readings: Sequence[Reading], placements: Sequence[Placement]) -> None:
+        """Counts a batch; the two have one entry for each article, in the same order."""
         begun = sum(placement.road == "first" for placement in placements)
         self.stories += begun
         self.copies += len(placements) - begun

@@ -90,6 +90,7 @@ class LabelledArticle:
 
     @property
     def empty(self) -> bool:
+        """True where no verdict is left: people dispute it, or it is of a company that the text does not name."""
         return not (self.sentiment or self.companies or self.topics)
 
 

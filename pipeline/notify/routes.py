@@ -79,6 +79,7 @@ class Route:
     hours: Hours = Hours()
 
     def matches(self, series_kind: str, series_key: str, severity: str, at: datetime) -> bool:
+        """Whether the route wants such an alert; keys may hold * and ?, case does not matter, `severity` is the least."""
         return (
             (not self.kinds or series_kind in self.kinds)
             and (not self.keys or any(fnmatchcase(series_key.lower(), key.lower()) for key in self.keys))

@@ -36,6 +36,7 @@ class Retraining:
 
     @property
     def over(self) -> bool:
+        """It ended with a decision or without one; its steps change nothing any more. A failed one may go on."""
         return self.state in ("promoted", "refused", "skipped")
 
     @property
