@@ -38,12 +38,15 @@ from pipeline.ingest.resolver import Resolver
 from pipeline.ingest.text import one_line
 from pipeline.values import Allowed
 
+# Bytes of one answer at most: as they come, and inflated.
 WIRE_LIMIT = 10 * 1024 * 1024
 BODY_LIMIT = 20 * 1024 * 1024
 # Text compresses 3 to 10 times, repetitive markup 40; beyond 100 it is a bomb.
 RATIO_LIMIT = 100
+# Inflated bytes from which on the ratio is looked at.
 RATIO_FROM = 1024 * 1024
 REDIRECT_LIMIT = 5
+# Seconds to connect, and of silence within an answer; the deadline for all of it is a setting.
 CONNECT_S = 5.0
 READ_S = 10.0
 HEADER_BYTES = 8_190

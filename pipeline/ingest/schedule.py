@@ -13,7 +13,7 @@ from statistics import median
 
 SHORTEST = timedelta(seconds=1)
 LONGEST = timedelta(hours=24)
-# Without knowledge of the feed: half an hour, as most aggregators poll.
+# The gap of a feed that is not known yet. Half of it, half an hour, is how most aggregators poll.
 UNKNOWN_GAP = timedelta(hours=1)
 # Half the usual gap finds an item after a quarter of the gap on average; polling faster costs more than it finds.
 GAP_SHARE = 0.5
@@ -23,8 +23,10 @@ GAP_CAP = timedelta(minutes=60)
 # What a feed may ask for by ttl, sy:update* and Cache-Control; publishers' generators default to a day without meaning it.
 HINT_CAP = timedelta(minutes=60)
 MAX_AGE_CAP = timedelta(hours=24)
+# Shares by which polls are put off, and by which waits after errors differ either way: feeds spread over time.
 JITTER = 0.1
 BACKOFF_JITTER = 0.2
+# The wait after the first error in a row; it doubles with each further one, up to a day.
 BACKOFF_BASE = timedelta(minutes=5)
 BACKOFF_DOUBLINGS = 10
 RETRY_AFTER_CAP = timedelta(days=7)
