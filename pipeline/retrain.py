@@ -179,13 +179,8 @@ def gate(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[str
 def _settle(
     line: Line, row: Retraining, challenger: models.StoredModel, verdict: Verdict, as_of: datetime
 ) -> None:
-    state = (
-        "refused"
-        if not verdict.promote
-        else "awaiting_approval"
-        if line.settings.retrain_approval
-        else "running"
-    )
+    passed = "awaiting_approval" if line.settings.retrain_approval else "running"
+    state = passed if verdict.promote else "refused"
     with line.engine.begin() as connection:
         retrainings.update_retraining(
             connection,
@@ -385,7 +380,7 @@ def _begun(line: Line, run_key: str, as_of: datetime | None) -> Retraining:
 def _unfinished(line: Line) -> str | None:
     with line.engine.connect() as connection:
         newest = retrainings.list_retrainings(connection, 1)
-    # a key of before that is refused by now must not stop all later retrainings
+    # a key that an older release took and this one refuses must not stop all later retrainings
     on_its_way = newest and newest[0].state in ("running", "failed") and is_plain(newest[0].run_key)
     return newest[0].run_key if on_its_way else None
 
