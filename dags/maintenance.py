@@ -6,11 +6,10 @@ Each task may run at any time, and again. They are independent of each other, bu
 not: a dump holds tables that tidy needs for a moment. *night* does nothing; it is red where one of the two is.
 
 - *baselines*: what is usual for each series, from the days before today. Red: alerts are tested against older ones.
-- *tidy*: partitions of the months to come, retention, health of feeds.
+- *tidy*: partitions of the months to come, retention, health of feeds. *forget_runs*: what Airflow keeps of old runs.
 - *watch*: drift, and the accuracy on random labels; the operator is told of what moved much.
 - *queue*: which articles to label next. *labels*: are there enough new ones? Then `retrain` starts.
-- *overlap*: the champion before this one goes on reading beside it, for UNDERTOW_RETRAIN_OVERLAP_DAYS.
-  It waits while a retraining holds the pool `training`.
+- *overlap*: the champion before reads on for UNDERTOW_RETRAIN_OVERLAP_DAYS, whenever the pool `training` is free.
 - *back_up*: a dump of the embedded database under UNDERTOW_HOME/backups; `undertow db restore` brings one back.
   Skipped when UNDERTOW_DATABASE_URL names another server, whose administrator does that.
 """
@@ -27,6 +26,7 @@ from defaults import LABELS, SETTINGS, cron, in_training, options
 
 from pipeline import labels as labelling
 from pipeline import retrain, run
+from pipeline.platform.bygone import forget_runs
 
 
 @dag(
@@ -79,7 +79,7 @@ def maintenance() -> None:
             raise AirflowSkipException("the database is looked after elsewhere")
         return str(back_up(SETTINGS, as_of=run.now()))
 
-    for work in (baselines, watch, queue, labels, overlap):
+    for work in (baselines, task(forget_runs), watch, queue, labels, overlap):
         work()
     tidied, backed_up = tidy(), back_up()
     # A run is as good as its last tasks: without one after both, a backup would hide that tidy failed.

@@ -49,6 +49,11 @@ def folder(settings: Settings) -> Path:
     return settings.home / "airflow"
 
 
+def is_ours(settings: Settings) -> bool:
+    """Whether Airflow's tables lie in the embedded server: `migrate` leaves a note there, and nobody else does."""
+    return (folder(settings) / "migrated").is_file()
+
+
 def environment(
     settings: Settings, server: Server, port: int, inherited: Mapping[str, str]
 ) -> dict[str, str]:
