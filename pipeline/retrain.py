@@ -113,8 +113,6 @@ def train(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[st
     champion = model_of(line, row.champion_id)
     out = line.settings.home / "models" / files.folder.name
     start = start_of(line, champion, row)
-    if files.adapted.is_dir():
-        start["start"] = files.adapted
     told = learn.train_challenger(files, out, replay_weight=row.data["replay_weight"], **start)
     manifest = verify(out)
     told |= {"version": manifest.version, "sources": [dict(source) for source in manifest.data]}
@@ -128,6 +126,7 @@ def train(line: Line, run_key: str, *, as_of: datetime | None = None) -> dict[st
             parent=champion.version,
         )
         retrainings.update_retraining(connection, run_key, challenger_id=stored.id, data={"trained": told})
+    learn.forget_adapted(files)
     return told
 
 

@@ -102,7 +102,7 @@ def train_challenger(
     device: str,
     tracking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Fine-tunes on new labels, older ones and our own texts, from `start` or from the base encoder; writes `out`.
+    """Fine-tunes on new labels, older ones and our own texts, from the run's adapted encoder, `start` or the base; writes `out`.
 
     Goes on from the run's checkpoints after a kill, starts again where they are of no use. Returns figures of the run.
     """
@@ -111,6 +111,7 @@ def train_challenger(
     from model.recipe import RETRAIN, count_rows, label_source, own_texts, rehearsal
     from model.training import TrainConfig
 
+    start = files.adapted if files.adapted.is_dir() else start
     config = RETRAIN if start else TrainConfig(base=base)
     config = replace(config, start=str(start or ""), tracking=tracking)
     # a model that starts from nothing has nothing to rehearse: it learns from all there is
@@ -133,6 +134,12 @@ def train_challenger(
         "train_seconds": round(result.seconds, 1),
         "dev": result.metrics,
     }
+
+
+def forget_adapted(files: RunFiles) -> None:
+    """Deletes the adapted encoder and what it read, once a challenger has begun from it: as large as a model, every week."""
+    shutil.rmtree(files.adapted, ignore_errors=True)
+    files.texts.unlink(missing_ok=True)
 
 
 def _clear(work: Path, curves: Path) -> None:

@@ -65,7 +65,8 @@ def test_too_few_labels_train_nothing(line):
     assert row_of(line) is None
 
 
-def test_from_labels_to_promotion_and_back(line):
+def test_from_labels_to_promotion_and_back(line, monkeypatch):
+    monkeypatch.setattr(retrain, "ADAPT_LEAST", 100)
     give_labels(line)
     before = champion_of(line)
     done = retrain.retrain(line, "r1", as_of=NOW)
@@ -78,7 +79,10 @@ def test_from_labels_to_promotion_and_back(line):
 
     files = retrain.run_files(line, "r1")
     assert list(files.curves.rglob("events.out.tfevents.*")), "UNDERTOW_TRACKING is tensorboard by default"
-    assert not files.work.exists()
+    assert row.data["adapted"]["texts"] >= 100
+    assert not any(path.exists() for path in (files.work, files.adapted, files.texts)), (
+        "a week's copy of an encoder"
+    )
     frozen = one(line, "select count(*) from frozen_articles")
     assert frozen == row.metrics["articles"] == 72
     learnt = {json.loads(text)["text"] for text in retrain.run_files(line, "r1").new.open()}
