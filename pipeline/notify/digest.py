@@ -14,8 +14,10 @@ from pipeline.notify.message import Message, render
 from pipeline.notify.routes import Digest
 from pipeline.notify.view import Action, Envelope, LinkMaker
 
-# A digest that fell due longer ago than this was not missed by an outage: it was configured since.
+# A digest that nobody had yet and that fell due longer ago than this was configured since.
 LATE = timedelta(hours=12)
+# One that was told last longer ago than this was switched off meanwhile: it begins anew, and not with months at once.
+LONGEST = timedelta(days=31)
 # Lines of each list in Slack; mail has all that were read (digest_alerts.sql).
 SLACK_LINES = 12
 
@@ -43,18 +45,31 @@ class SeriesLine:
     before: int
 
 
-def is_due(digest: Digest, as_of: datetime) -> datetime | None:
-    """The time it fell due, when that is recent enough to be told now; its period ends there."""
+def is_due(digest: Digest, as_of: datetime, told_until: datetime | None) -> datetime | None:
+    """The time it fell due, when that is to be told now; its period ends there. `told_until`: where the last one ended.
+
+    Whoever had it before gets it however late, after an outage over it; a new one is told when it falls due.
+    """
     due = digest.last_due(as_of)
+    if told_until is not None and due - told_until <= LONGEST:
+        return due if due > told_until else None
     return due if as_of - due < LATE else None
 
 
-def digest_payload(digest: Digest, due: datetime, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """What the outbox keeps: the figures of [start, due)."""
+def begin(digest: Digest, end: datetime, told_until: datetime | None) -> datetime:
+    """Where the period that ends at `end` begins: where the last one ended, if due times were missed since."""
+    start = digest.start_of(end)
+    return min(start, told_until) if told_until is not None and end - told_until <= LONGEST else start
+
+
+def digest_payload(
+    digest: Digest, due: datetime, figures: Mapping[str, Any], told_until: datetime | None = None
+) -> dict[str, Any]:
+    """What the outbox keeps: the figures of [begin, due)."""
     return {
         "name": digest.name,
         "every": digest.every,
-        "start": digest.start_of(due).isoformat(),
+        "start": begin(digest, due, told_until).isoformat(),
         "end": due.isoformat(),
         **figures,
     }
@@ -77,7 +92,7 @@ def digest_message(
         "alerts": alerts,
         "more_alerts": _more(total, len(alerts)),
         "series": series,
-        "before": "the week before" if payload.get("every") == "week" else "the day before",
+        "before": f"the {_period(payload).lower()} before",
         "trouble": [
             _trouble(f, envelope.zone) for f in (payload.get("totals") or {}).get("feeds_in_trouble") or []
         ],
@@ -112,12 +127,19 @@ def _more(total: int, told: int) -> str:
     return f"{total - told:,} more on the desk" if total > told else ""
 
 
+def _period(payload: Mapping[str, Any]) -> str:
+    """Day or Week, or how many days where due times were missed."""
+    start, end = moment(payload.get("start")), moment(payload.get("end"))
+    usual = 7 if payload.get("every") == "week" else 1
+    days = max(1, round((end - start) / timedelta(days=1))) if start and end else usual
+    return {1: "Day", 7: "Week"}.get(days, f"{days} days")
+
+
 def _subject(payload: Mapping[str, Any], total: int, critical: int, zone: tzinfo) -> str:
     end = moment(payload.get("end"))
     of = f" to {phrases.day(end.astimezone(zone))}" if end else ""
-    what = "Week" if payload.get("every") == "week" else "Day"
     told = phrases.count(total, "alert") if total else "no alerts"
-    return f"{what}{of}: {told}" + (f", {critical:,} critical" if critical else "")
+    return f"{_period(payload)}{of}: {told}" + (f", {critical:,} critical" if critical else "")
 
 
 def _totals(totals: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.notify.digest import digest_payload, is_due
+from pipeline.notify.digest import begin, digest_payload, is_due
 from pipeline.notify.routes import Delivery, Digest, Routing, audience, send_after
 from pipeline.notify.silences import silence_payload
 from pipeline.store import notifications
@@ -20,12 +20,13 @@ def write_due(engine: Engine, routing: Routing, as_of: datetime) -> int:
 def _write_digests(connection: Connection, routing: Routing, as_of: datetime) -> int:
     written = 0
     for digest in routing.digests:
-        due = is_due(digest, as_of)
-        key = f"{digest.name}:{due:%Y-%m-%dT%H:%M}" if due else ""
-        if due is None or notifications.was_written(connection, "digest", key):
+        told_until = notifications.digest_told_until(connection, digest.name)
+        due = is_due(digest, as_of, told_until)
+        if due is None:
             continue
+        key = f"{digest.name}:{due:%Y-%m-%dT%H:%M}"
         deliveries = [Delivery(name, as_of) for name in digest.receivers]
-        payload = digest_until(connection, digest, due)
+        payload = digest_until(connection, digest, due, told_until)
         written += notifications.write_message(connection, "digest", key, deliveries, payload, as_of)
     return written
 
@@ -42,7 +43,9 @@ def _write_silence_ends(connection: Connection, routing: Routing, as_of: datetim
     return written
 
 
-def digest_until(connection: Connection, digest: Digest, end: datetime) -> dict[str, object]:
+def digest_until(
+    connection: Connection, digest: Digest, end: datetime, told_until: datetime | None = None
+) -> dict[str, object]:
     """The payload of `digest` as if it fell due at `end`, for looking at it beforehand."""
-    figures = notifications.digest_figures(connection, digest.start_of(end), end)
-    return digest_payload(digest, end, figures)
+    figures = notifications.digest_figures(connection, begin(digest, end, told_until), end)
+    return digest_payload(digest, end, figures, told_until)

@@ -158,13 +158,14 @@ def withdraw_resolves(connection: Connection, alert_id: int) -> int:
     return len(ids)
 
 
-def was_written(connection: Connection, kind: NotificationKind, subject_key: str) -> bool:
-    """True when any receiver has the message in its outbox."""
-    found = connection.execute(
-        sa.text("select exists (select 1 from notifications where starts_with(idempotency_key, :prefix))"),
-        {"prefix": f"{kind}:{subject_key}:"},
+def digest_told_until(connection: Connection, name: str) -> datetime | None:
+    """Where the newest digest of this name in the outbox ends; those that were sent by hand do not count."""
+    query = (
+        "select max(cast(payload ->> 'end' as timestamptz)) from notifications"
+        " where kind = 'digest' and starts_with(idempotency_key, :prefix)"
     )
-    return bool(found.scalar_one())
+    found: datetime | None = connection.execute(sa.text(query), {"prefix": f"digest:{name}:"}).scalar_one()
+    return found
 
 
 # ---- sending

@@ -613,6 +613,36 @@ def test_a_digest_is_sent_once_when_it_falls_due(engine: Engine, tmp_path: Path,
     assert counts(world.notify(due + timedelta(days=1))) == {"written": 1, "sent": 1}
 
 
+def test_digests_that_fell_due_while_the_machine_slept_are_told_as_one(
+    engine: Engine, tmp_path: Path, mail: MailSink
+) -> None:
+    due = START.replace(minute=0, second=0) + timedelta(hours=1)
+    day = f"{due:%a}".lower()
+    lines = "".join(
+        f'\n[[digests]]\nname = "{every}"\nevery = "{every}"\nat = "{due:%H:%M}"\nweekday = "{day}"\nreceivers = ["mail"]\n'
+        for every in ("day", "week")
+    )
+    world = make_world(engine, tmp_path, MAIL_AND_SLACK + lines, smtp_host="127.0.0.1", smtp_port=mail.port)
+    assert counts(world.notify(due)) == {"written": 2, "sent": 2}
+    world.raise_alert(at=due + timedelta(hours=1))
+    awake = due + timedelta(
+        days=9, hours=13
+    )  # the week's fell due two days ago, the last day's thirteen hours ago
+    assert counts(world.notify(awake)) == {"written": 2, "sent": 2}
+    assert counts(world.notify(awake + timedelta(minutes=15))) == {}
+    told = sorted((str(m["Subject"]), m.get_body(("plain",)).get_content()) for m in mail.mails[2:])
+    assert [subject.partition(" to ")[0] for subject, _ in told] == ["9 days", "Week"]
+    assert all("Critical: Nordbank" in text for _, text in told)
+    [(start, end)] = world.run(
+        "select payload ->> 'start', payload ->> 'end' from notifications where payload ->> 'name' = 'day' order by id desc limit 1"
+    )
+    assert (start, end) == (due.isoformat(), (due + timedelta(days=9)).isoformat())
+    # switched off for months, it begins anew at its time
+    assert counts(world.notify(due + timedelta(days=70, hours=13))) == {}
+    assert counts(world.notify(due + timedelta(days=71))) == {"written": 1, "sent": 1}
+    assert mail.mails[-1]["Subject"].startswith("Day to")
+
+
 def test_a_digest_counts_alerts_that_it_has_no_room_for(engine: Engine, tmp_path: Path) -> None:
     world = make_world(engine, tmp_path, MAIL_AND_SLACK)
     for number in range(53):
