@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,20 @@ def coverage_before(
                 if feed in column
             )
     return np.asarray(np.maximum(covered, 0.0))
+
+
+def days_off(
+    first_tick: datetime | None, ticks: Iterable[datetime], counted: Iterable[datetime], end: datetime
+) -> list[date]:
+    """UTC days between the first tick ever and the midnight `end` on which nobody looked: no tick, and no story counted.
+
+    A detector that comes back evaluates the last days (as without data); those before have no tick at all.
+    """
+    if first_tick is None:
+        return []
+    known = {(tick_at - TICK).date() for tick_at in ticks} | {at.date() for at in counted}
+    days = (first_tick.date() + timedelta(days=n) for n in range(1, (end.date() - first_tick.date()).days))
+    return [day for day in days if day not in known]
 
 
 def _places(ids: Sequence[int], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from model.labels import TOPIC_TITLES
 from pipeline.detect.baseline import SHARE_PSEUDO_STORIES, fit_baseline, to_parameters
 from pipeline.detect.context import TickContext
 from pipeline.detect.counts import TICK
-from pipeline.detect.coverage import NEWEST_STORIES, READING_TIME, due_ticks
+from pipeline.detect.coverage import NEWEST_STORIES, READING_TIME, days_off, due_ticks
 from pipeline.detect.night import USUAL_SHARE, Night, midnight, pack, read_night
 from pipeline.detect.rules import STATISTIC_VERSION, Rules
 from pipeline.detect.scene import (
@@ -197,7 +197,11 @@ def _build(connection: Connection, day: date, model_id: int, known: int, as_of: 
     hours = [
         (c.series_id, c.at, c.negative, c.other) for c in windows.read_hours(connection, model_id, start, end)
     ]
-    whole = _hourly({t.tick_at: t.whole for t in spikes.read_ticks(connection, start, end)})
+    ticks = {t.tick_at: t.whole for t in spikes.read_ticks(connection, start, end)}
+    whole = _hourly(ticks)
+    if windows.ever_polled(connection):
+        off = days_off(spikes.first_tick(connection), ticks, (at for _, at, _, _ in hours), end)
+        whole |= {midnight(day) + timedelta(hours=hour): 0.0 for day in off for hour in range(24)}
     baseline = fit_baseline(make_history(series, day, hours, whole))
     feeds: dict[int, dict[str, int]] = {}
     for series_id, feed_id, number in windows.stories_by_feed(

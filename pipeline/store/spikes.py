@@ -56,6 +56,12 @@ def last_tick(connection: Connection) -> datetime | None:
     return found
 
 
+def first_tick(connection: Connection) -> datetime | None:
+    """The oldest evaluated tick, or None."""
+    found: datetime | None = connection.execute(sa.text("select min(tick_at) from ticks")).scalar_one()
+    return found
+
+
 def read_ticks(connection: Connection, start: datetime, end: datetime) -> list[StoredTick]:
     """Evaluated ticks in (start, end], oldest first."""
     rows = connection.execute(

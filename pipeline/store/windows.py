@@ -151,10 +151,14 @@ def feed_exceptions(connection: Connection, start: datetime, tick_at: datetime) 
 
 
 def ever_polled(connection: Connection) -> bool:
-    """True where any feed was polled: from then on quarters without a tick are quarters without data."""
+    """True where any feed was polled: from then on quarters without a tick are quarters without data.
+
+    The feed remembers it, too: after a month without power all polls are forgotten before the first new one is stored.
+    """
     query = (
-        "select exists (select from feed_fetches f join feeds on feeds.id = f.feed_id"
-        " where feeds.origin <> 'import')"
+        "select exists (select from feed_fetches f join feeds on feeds.id = f.feed_id where feeds.origin <> 'import')"
+        " or exists (select from feed_states f join feeds on feeds.id = f.feed_id"
+        " where feeds.origin <> 'import' and f.last_attempt_at is not null)"
     )
     return bool(connection.execute(sa.text(query)).scalar_one())
 
