@@ -155,3 +155,23 @@ def test_what_came_and_what_failed_is_stored_while_a_slow_host_is_waited_for(
         slow.over.set()
         running.join(30)
     assert query(engine, "select count(*) from articles") == [(5,)]
+
+
+def test_feeds_polled_by_a_clock_that_ran_ahead_do_not_wait_for_that_time(engine: Engine) -> None:
+    add(engine, "wire", f"http://{HOST}/wire.xml")
+    right = datetime.now(UTC)
+
+    def due(polled: datetime, as_of: datetime) -> bool:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("update feed_states set last_attempt_at = :at, next_due_at = :next"),
+                {"at": polled, "next": polled + timedelta(minutes=5)},
+            )
+        return bool(step.due_shards(engine, as_of=as_of, shards=1))
+
+    assert due(
+        right + timedelta(hours=9), right
+    )  # the clock was set to local time until the network was there
+    assert not due(right - timedelta(minutes=1), right)
+    assert not due(right - timedelta(minutes=1), right - timedelta(days=1))  # a replay
+    assert not due(right + timedelta(days=9), right + timedelta(days=9))  # and one ahead of the clock
