@@ -92,6 +92,7 @@ def build_windows(engine: Engine, *, as_of: datetime, champion_at: datetime | No
     """
     with engine.begin() as connection:
         windows.lock_detect(connection)
+        _take_back_ahead(connection, as_of, champion_at)
         added = windows.sync_series(connection, TOPIC_TITLES, as_of)
         champion = models.champion(connection, as_of=champion_at)
         if champion is None:
@@ -122,6 +123,7 @@ def detect(
     report = DetectReport()
     with engine.begin() as connection:
         windows.lock_detect(connection)
+        _take_back_ahead(connection, as_of, champion_at)
         windows.sync_series(connection, TOPIC_TITLES, as_of)
         champion = models.champion(connection, as_of=champion_at)
         if champion is None:
@@ -142,6 +144,12 @@ def detect(
             scene = _scene_at(connection, tick_at, champion, rules, scene, as_of, report)
             _evaluate(connection, scene, tick_at, champion, rules, as_of, report)
     return report
+
+
+def _take_back_ahead(connection: Connection, as_of: datetime, champion_at: datetime | None) -> None:
+    """Undoes what a clock that ran ahead has closed; a replay of the past, which names its champion's time, does not."""
+    if champion_at is None and (ahead := spikes.take_back_ahead(connection, as_of)):
+        log.warning("a clock ran ahead: %d ticks that are still to come were taken back", ahead)
 
 
 def _scene_at(

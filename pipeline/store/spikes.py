@@ -56,6 +56,14 @@ def last_tick(connection: Connection) -> datetime | None:
     return found
 
 
+def take_back_ahead(connection: Connection, as_of: datetime) -> int:
+    """Takes back ticks more than an hour ahead of `as_of` and of the database's clock, with what they found; how many.
+
+    A clock that ran ahead evaluated them: until they come no tick is due, and what comes long before them is history.
+    """
+    return connection.execute(sql("spikes_take_back_ahead"), {"as_of": as_of}).rowcount
+
+
 def first_tick(connection: Connection) -> datetime | None:
     """The oldest evaluated tick, or None."""
     found: datetime | None = connection.execute(sa.text("select min(tick_at) from ticks")).scalar_one()

@@ -1,17 +1,19 @@
-"""Weeks in which this machine was off: nobody looked, so they are no weeks without news."""
+"""Weeks in which this machine was off are no weeks without news, and hours that its clock only showed are still to come."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from detect_world import NOW, ROUTES, World
+from detect_world import NOW, ROUTES, World, burst
 from sqlalchemy.engine import Engine
 
 from pipeline.detect.rules import Rules, load_rules
-from pipeline.detect.step import build_baselines, detect
+from pipeline.detect.step import build_baselines, build_windows, detect
 from pipeline.ingest.upkeep import prune
 from pipeline.store import windows
 
@@ -67,3 +69,25 @@ def test_that_it_ever_polled_is_known_when_the_polls_are_forgotten(world: World,
     assert prune(engine, as_of=BACK)["polls"] == 3
     with engine.connect() as connection:
         assert windows.ever_polled(connection)
+
+
+@pytest.mark.parametrize("by", [detect, lambda engine, rules, **when: build_windows(engine, **when)])
+def test_news_counts_after_a_clock_that_ran_ahead_was_put_right(
+    engine: Engine, rules: Rules, by: Callable[..., Any]
+) -> None:
+    """Until the hour that it had shown no tick was due, and what came more than six hours before that was history."""
+    world, right = World(engine), datetime.now(UTC)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("insert into ticks (tick_at, evaluated_at, rule_version) values (:at, :at, '1')"),
+            [{"at": right + timedelta(hours=hours)} for hours in (-0.5, 0.5, 9)],
+        )
+    burst(world, right - timedelta(minutes=10), 3)
+    ticks = "select count(*) as n from ticks where tick_at > :right"
+    assert detect(engine, rules, as_of=right, champion_at=right).counted == 0  # a replay takes nothing back
+    assert world.rows(ticks, right=right) == [{"n": 2}]
+    with engine.begin() as connection:
+        connection.execute(sa.text("truncate counted_stories, windows"))
+    by(engine, rules, as_of=right)
+    assert world.rows("select distinct live from counted_stories") == [{"live": True}]
+    assert world.rows(ticks, right=right) == [{"n": 1}]  # half an hour may be another machine's clock
