@@ -55,4 +55,4 @@ as $$
   from counted
   order by start_at
 $$;
-comment on function analytics.sentiment_asof(timestamptz, text, text, timestamptz) is 'Sentiment of one series per hour of publication from `since` (default: 24 h before) to `as_of`, from stories seen and scores written by `as_of` only, each by the newest champion of that time; counts in stories, shares 0 to 1, index and mean score -1 to 1.';
+comment on function analytics.sentiment_asof(timestamptz, text, text, timestamptz) is 'Sentiment of one series per hour of publication from `since` (default: 24 h before) to `as_of`, from stories seen and scores written by `as_of` only, each by the newest champion of that time, of a sector for the companies that are in it now; counts in stories, shares 0 to 1, index and mean score -1 to 1.';

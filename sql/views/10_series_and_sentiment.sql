@@ -104,8 +104,8 @@ select rollup.series_id, series.kind, series.key, series.title, rollup.start_at,
        greatest(-1, near.index - near.half_width) as sentiment_index_low,
        least(1, near.index + near.half_width) as sentiment_index_high,
        rollup.score_sum / n.size as mean_score,
-       case when n.stories > 1 then rollup.score_sum / n.size - 1.96 * n.standard_error end as mean_score_low,
-       case when n.stories > 1 then rollup.score_sum / n.size + 1.96 * n.standard_error end as mean_score_high,
+       case when n.stories > 1 then greatest(-1, rollup.score_sum / n.size - 1.96 * n.standard_error) end as mean_score_low,
+       case when n.stories > 1 then least(1, rollup.score_sum / n.size + 1.96 * n.standard_error) end as mean_score_high,
        rollup.model_version_id
 from sentiment_rollups as rollup
 join champion_periods as champion using (model_version_id)

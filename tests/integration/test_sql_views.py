@@ -200,6 +200,8 @@ def test_band_and_intervals_contain_their_centre(reader: sa.Connection) -> None:
         " or not mean_score between coalesce(mean_score_low, -1) and coalesce(mean_score_high, 1)"
     )
     assert one(reader, outside) == 0
+    beyond = "select count(*) from sentiment_daily where mean_score_low < -1 or mean_score_high > 1"
+    assert one(reader, beyond) == 0
     band = "select count(*) from sentiment_daily_expected where not expected_index between expected_low and expected_high"
     assert one(reader, band) == 0
     assert one(reader, "select max(days) from sentiment_daily_expected") == 28
