@@ -2,4 +2,4 @@
 -- Only stories seen and scores written by then count; the answer never changes later.
 select start_at, stories, negative, round(negative_share::numeric, 2) as negative_share,
        round(sentiment_index::numeric, 2) as sentiment_index
-from analytics.sentiment_asof(date_trunc('day', now()) - interval '10 hours');
+from analytics.sentiment_asof(date_trunc('day', now(), 'UTC') - interval '10 hours');

@@ -7,8 +7,8 @@ with today as (
 ), before as (
   select series_id, sum(stories) as stories, sum(positive - negative) as net
   from analytics.sentiment_daily
-  where kind = 'company' and start_at >= date_trunc('day', now()) - interval '8 days'
-    and start_at < date_trunc('day', now()) - interval '1 day'
+  where kind = 'company' and start_at >= date_trunc('day', now(), 'UTC') - interval '192 hours'
+    and start_at < date_trunc('day', now(), 'UTC') - interval '24 hours'
   group by series_id
 )
 select title, today.stories as stories_today, round(today.net::numeric / today.stories, 2) as index_today,

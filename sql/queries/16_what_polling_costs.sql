@@ -2,6 +2,6 @@
 select feed, sum(polls) as polls, round(sum(not_modified) / sum(polls), 2) as not_modified_share, sum(errors) as errors,
        sum(new) as new_articles, round(sum(bytes_wire) / 1e6, 1) as megabytes
 from analytics.feed_days
-where start_at >= date_trunc('day', now()) - interval '7 days'
+where start_at >= date_trunc('day', now(), 'UTC') - interval '168 hours'
 group by feed
 order by megabytes desc;

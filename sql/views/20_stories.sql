@@ -15,6 +15,7 @@ select story.id as story_id, story.title, story.text, article.source, article.ur
          (select unscored.reason from unscored_stories as unscored where unscored.story_id = story.id
           order by unscored.decided_at desc limit 1)
        end as unscored_reason,
+       (select min(told.scored_at) from scores as told where told.story_id = story.id) as first_scored_at,
        story.search
 from stories as story
 left join articles as article on article.id = story.first_article_id
@@ -42,7 +43,7 @@ comment on column analytics.scored_stories.backfilled is 'True: imported, or pub
 comment on column analytics.scored_stories.revisions is 'States in which its first article was seen.';
 comment on column analytics.scored_stories.corrected is 'True: its first article was marked as corrected later.';
 comment on column analytics.scored_stories.novelty is 'Share of its text not seen in 24 h, for the company it is newest for, 0 to 1; null if it names none.';
-comment on column analytics.scored_stories.scored_at is 'When the verdict was written, UTC; null while it waits.';
+comment on column analytics.scored_stories.scored_at is 'When the verdict was written, UTC; null while it waits. A new champion reads the last days again.';
 comment on column analytics.scored_stories.negative is 'Probability of negative, 0 to 1.';
 comment on column analytics.scored_stories.neutral is 'Probability of neutral, 0 to 1.';
 comment on column analytics.scored_stories.positive is 'Probability of positive, 0 to 1.';
@@ -51,6 +52,7 @@ comment on column analytics.scored_stories.score is 'p(positive) - p(negative), 
 comment on column analytics.scored_stories.topics is 'Its topics, likeliest first.';
 comment on column analytics.scored_stories.model_version is 'Version that gave the verdict.';
 comment on column analytics.scored_stories.unscored_reason is 'Why it has no verdict: language, failure, empty; null if it has one or waits.';
+comment on column analytics.scored_stories.first_scored_at is 'When it had its first verdict, of whichever version, UTC; null while it waits.';
 comment on column analytics.scored_stories.search is 'Full-text vector (English): search @@ websearch_to_tsquery(''english'', ''...'').';
 
 create view analytics.story_companies as
