@@ -30,7 +30,10 @@ UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError,
 
 @dataclass(frozen=True, slots=True)
 class ArticleRef:
-    """What names an article in a file; the first that is given decides: id, guid (with feed), url, title."""
+    """What names an article in a file; the first that is given decides: id, guid (with feed), url, title.
+
+    An id beside the guid and url of another article is that of another database, and decides nothing.
+    """
 
     article_id: int | None = None
     guid: str | None = None
@@ -39,9 +42,10 @@ class ArticleRef:
     title: str | None = None
 
     def __str__(self) -> str:
+        name = self.guid or self.url
         if self.article_id is not None:
-            return f"article {self.article_id}"
-        return str(self.guid or self.url or self.title or "no article")
+            return f"article {self.article_id} ({name})" if name else f"article {self.article_id}"
+        return str(name or self.title or "no article")
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,28 @@ def test_every_format_brings_back_what_it_took(engine, newsroom, tmp_path, kind)
     assert sorted(map(key, rows(engine, IN_FORCE))) == sorted(map(key, before))
 
 
+def test_a_file_of_another_database_labels_the_articles_that_it_means(engine, newsroom, tmp_path):
+    """Numbers of articles are those of one database: what stands beside them says whether they are ours."""
+    (first, second), _ = newsroom
+    told = wide(engine, first, sentiment="positive", labelled_by="bob", article_id=first)
+    told["url"] = rows(engine, "select url from articles where id = :id", id=first)[0][0]
+    lines = [
+        wide(engine, first, article_id=second, sentiment="negative"),
+        wide(engine, second, article_id=second + 1000, sentiment="neutral"),
+        told | {"guid": "1E+18"},
+        {"article_id": first, "guid": "nowhere", "sentiment": "positive"},
+    ]
+    path = tmp_path / "labels.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    report = import_labels(engine, path, by="anna", as_of=NOW)
+    assert report.mistakes == [f"row 4: article {first} (nowhere) is not stored"]
+    assert [(row[0], row[3], row[5]) for row in rows(engine, IN_FORCE)] == [
+        (first, "negative", "anna"),
+        (second, "neutral", "anna"),
+        (first, "positive", "bob"),  # a spreadsheet took its long guid for a number
+    ]
+
+
 def test_a_person_may_change_their_mind_but_not_by_an_older_file(engine, newsroom):
     (first, _), _ = newsroom
     say = lambda sentiment, at: labels.NewLabel(first, "story", "anna", at, "desk", sentiment=sentiment)  # noqa: E731

@@ -1,6 +1,13 @@
 -- The articles that files name: by id, by guid (inside a feed if one is given), by url, by title. More than one is told.
+-- An id is that of one database: it counts only where the guid or url beside it, if there is one, is that article's. One of
+-- the two suffices, since spreadsheets take long guids for numbers.
 with wanted as (
-  select * from jsonb_to_recordset(cast(:refs as jsonb))
+  select ref.place, ref.guid, ref.feed, ref.url, ref.title,
+         case when ref.guid is null and ref.url is null
+                or exists (select from articles as article
+                           where article.id = ref.article_id and (article.guid = ref.guid or article.url = ref.url))
+              then ref.article_id end as article_id
+  from jsonb_to_recordset(cast(:refs as jsonb))
     as ref (place integer, article_id bigint, guid text, feed text, url text, title text)
 ), found as (
   select wanted.place, article.id
