@@ -14,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from pipeline.desk.context import Ask, Moment, Plain
 from pipeline.desk.pages.stories import Wanted
+from pipeline.label.formats import no_formula
 from pipeline.store import analytics, desk_stories
 from pipeline.store import parquet as parquet_file
 
@@ -22,7 +23,6 @@ router = APIRouter()
 # A spreadsheet holds 1,048,576 rows; 100,000 stories are 60 MB of CSV, and a Parquet file is made in memory.
 MOST_ROWS = 100_000
 MOST_STORIES = 5_000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 Format = Literal["csv", "parquet"]
 View = Annotated[Plain, Path(max_length=60)]
@@ -92,9 +92,7 @@ def cell(value: Any) -> Any:
         value = "; ".join(value)
     elif isinstance(value, list | dict):
         value = json.dumps(value, default=str, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    return no_formula(value)
 
 
 def parquet(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> bytes:

@@ -12,6 +12,8 @@ from pipeline.errors import InputFileError
 from pipeline.label import tools
 from pipeline.label.records import FileLabel, Mistake, StoredLabel, read_row
 
+# With these a spreadsheet takes the text of a cell for a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 FORMATS = ("csv", "jsonl", "label-studio", "argilla")
 COLUMNS = (
     "article_id",
@@ -92,7 +94,14 @@ def _unreadable(path: Path, error: OSError) -> InputFileError:
 def _read_csv(path: Path) -> Iterator[FileLabel | Mistake]:
     with path.open(newline="", encoding="utf-8-sig") as lines:
         for number, row in enumerate(csv.DictReader(lines), 1):
-            yield from read_row(row, number)
+            yield from read_row({name: _unquoted(value) for name, value in row.items()}, number)
+
+
+def _unquoted(value: Any) -> Any:
+    """A cell without the quote that keeps its text from being a formula."""
+    if isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS):
+        return value[1:]
+    return value
 
 
 def _read_json_lines(path: Path) -> Iterator[FileLabel | Mistake]:
@@ -118,7 +127,9 @@ def write_labels(path: Path, kind: str, labels: Iterable[StoredLabel]) -> int:
         with path.open("w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, COLUMNS)
             writer.writeheader()
-            writer.writerows({**_row(label), "topics": ",".join(label.topics or ())} for label in stored)
+            for label in stored:
+                row = {**_row(label), "topics": ",".join(label.topics or ())}
+                writer.writerow({name: no_formula(value) for name, value in row.items()})
     elif kind == "jsonl":
         with path.open("w", encoding="utf-8") as out:
             for label in stored:
@@ -130,6 +141,11 @@ def write_labels(path: Path, kind: str, labels: Iterable[StoredLabel]) -> int:
     else:
         raise InputFileError(f"{kind!r} is no label format", f"it is one of {', '.join(FORMATS)}")
     return sum(label.target is not None for label in stored)
+
+
+def no_formula(value: Any) -> Any:
+    """A cell of a CSV file: text that a spreadsheet would calculate, as what feeds wrote may be, behind a quote."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _row(label: StoredLabel) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.errors import InputFileError
-from pipeline.label.formats import read_labels
-from pipeline.label.records import ArticleRef, FileLabel, Mistake, read_row
+from pipeline.label.formats import read_labels, write_labels
+from pipeline.label.records import ArticleRef, FileLabel, Mistake, StoredLabel, read_row
 from pipeline.label.schema import Rename, bring_up_to_date
 
 TEXT = "Orvex plunges\nOrvex lost half its value; Halcyon Grid rose."
@@ -93,6 +94,40 @@ def test_a_spreadsheet(tmp_path):
         (2, "no sentiment, company_sentiment or topics in it"),
         (3, "confidence 7.0 is not between 0 and 1"),
     ]
+
+
+def test_a_title_is_no_formula_in_a_spreadsheet_and_comes_back_as_it_was(tmp_path):
+    path = tmp_path / "labels.csv"
+    told = {
+        "title": '=HYPERLINK("http://evil.example")',
+        "guid": "-7",
+        "url": "@x",
+        "feed": "wire",
+        "note": "+1, said \u5e02\u573a\nand went",
+    }
+    label = StoredLabel(
+        article_id=1,
+        text="",
+        mentions=(),
+        target="story",
+        company=None,
+        sentiment="negative",
+        topics=None,
+        labelled_by="=anna",
+        labelled_at=None,
+        origin="desk",
+        confidence=None,
+        queue_reason=None,
+        schema_version=1,
+        **told,
+    )
+    assert write_labels(path, "csv", [label]) == 1
+    with path.open(newline="", encoding="utf-8") as lines:
+        (row,) = csv.DictReader(lines)
+    assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    (back,) = read_labels(path)
+    assert back.article == ArticleRef(1, told["guid"], told["feed"], told["url"], told["title"])
+    assert (back.labelled_by, back.note) == ("=anna", told["note"])
 
 
 @pytest.mark.parametrize(
