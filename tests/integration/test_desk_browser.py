@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -156,6 +157,63 @@ def test_company_by_company(desk: str, page: Any, module_engine: Engine) -> None
     )
     wait_until(lambda: one(module_engine, said, a=int(article)) == companies)
     assert page.locator("#labeller").get_attribute("data-article") != article
+
+
+def test_leaving_asks_while_labels_are_on_their_way(desk: str, page: Any, module_engine: Engine) -> None:
+    """On a slow line the page is ahead of what is stored; to close it then would lose the rest without a word."""
+    mine = "select count(*) from labels where labelled_by = 'local' and retracted_at is null"
+    before = one(module_engine, mine)
+    slow = lambda route: (time.sleep(0.5), route.continue_())  # noqa: E731
+    page.goto(f"{desk}/label")
+    page.route(re.compile(r"/label/\d+$"), slow)
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    for key in "123":
+        page.keyboard.press(key)
+    page.evaluate("setTimeout(() => location.assign('/alerts'))")
+    page.wait_for_timeout(3000)  # the driver answers dialogs and routes only while it is waited for
+    assert asked == ["beforeunload"]
+    assert one(module_engine, mine) == before + 3
+    page.goto(f"{desk}/alerts")  # nothing is on its way: no question
+    assert asked == ["beforeunload"]
+
+
+def test_company_is_marked_where_it_stands_behind_an_emoji(
+    desk: str, page: Any, module_engine: Engine
+) -> None:
+    """Places are counted in characters; the browser counts in halves of those beyond the first 65,536."""
+    company = one(module_engine, "select min(company_id) from mentions")
+    name = one(module_engine, "select name from companies where id = :c", c=company)
+    text = f"\U0001f680\U0001f680 to the moon\nBuy {name} now"
+    article = one(
+        module_engine,
+        "select queue.article_id from label_queue as queue join mentions on mentions.article_id = queue.article_id"
+        " and company_id = :c where done_at is null order by priority desc, queue.article_id limit 1",
+        c=company,
+    )
+    start = text.index(name)
+    change(
+        module_engine,
+        "update stories set title = 'Moon', text = :t from articles where articles.id = :a and stories.id = articles.story_id",
+        t=text,
+        a=article,
+    )
+    change(module_engine, "update label_queue set priority = 9 where article_id = :a", a=article)
+    change(
+        module_engine,
+        "update mentions set spans = cast(:s as jsonb) where article_id = :a and company_id = :c",
+        s=f"[[{start}, {start + len(name)}]]",
+        a=article,
+        c=company,
+    )
+    change(
+        module_engine, "delete from mentions where article_id = :a and company_id <> :c", a=article, c=company
+    )
+    page.goto(f"{desk}/label?company={company}")
+    assert page.locator("#labeller").get_attribute("data-article") == str(article)
+    page.keyboard.press("c")
+    page.keyboard.press("2")
+    assert page.locator(".text mark").all_text_contents() == [name]
 
 
 def test_from_the_mail_to_acknowledge(desk: str, page: Any, module_engine: Engine) -> None:

@@ -93,6 +93,16 @@ def test_who_skips_everything_or_is_asked_what_only_others_may_answer_is_asked_a
     assert asked(engine, "bert") == second, "what anna passed over waits as long as the queue looks back"
 
 
+def test_who_labels_is_shown_the_title_that_is_read_and_taught(engine):
+    """A correction changes the article, and not what the model read and will learn: its title must not be labelled for it."""
+    _, (article, *_) = uncertain_queue(engine, 5)
+    with engine.begin() as connection:
+        (before,) = rows(engine, "select title from articles where id = :id", id=article)[0]
+        connection.execute(sa.text("update articles set title = 'Corrected: the opposite', corrected = true"))
+        shown = desk_labels.queue(connection, "anna", limit=1)[0]
+    assert (shown["title"], shown["text"].partition("\n")[0]) == (before, before)
+
+
 def uncertain_queue(engine, size):
     """A champion and a full queue of `size` places; the articles, in the order asked for."""
     model = add_model(engine)

@@ -11,7 +11,7 @@
   const form = card.querySelector("form"), status = root.querySelector(".session");
   const eachCompany = card.querySelector("[data-act=companies]"), undo = card.querySelector("[data-act=undo]");
   let items = JSON.parse(source.textContent), done = [], place = 0, labelled = 0, fetching = false, dry = false;
-  let sending = Promise.resolve();
+  let sending = Promise.resolve(), unsent = 0;
   const started = performance.now();
   const field = (name) => card.querySelector(`[data-field=${name}]`);
   const targets = (item) => [null, ...(eachCompany.checked ? item.companies : [])];
@@ -30,23 +30,25 @@
     field("title").textContent = item.title;
     field("target").textContent = target ? target.name : "those concerned";
     // the title stands above already
-    mark(field("text"), item.text, target, item.text.startsWith(item.title + "\n") ? item.title.length + 1 : 0);
+    mark(field("text"), item.text, target, item.text.startsWith(item.title + "\n") ? [...item.title].length + 1 : 0);
     form.action = `${Desk.base}/label/${item.article_id}`;
     root.dataset.article = item.article_id;
     card.focus({ preventScroll: true });
   }
 
   function mark(element, text, company, from) {
+    const characters = [...text]; // as spans count them: an emoji is one, and two of a string's places
+    const cut = (start, end) => characters.slice(start, end).join("");
     element.replaceChildren();
     let at = from;
     for (const [start, end] of (company ? company.spans : []) || []) {
-      if (start < at || end > text.length) continue;
+      if (start < at || end > characters.length) continue;
       const marked = document.createElement("mark");
-      marked.textContent = text.slice(start, end);
-      element.append(text.slice(at, start), marked);
+      marked.textContent = cut(start, end);
+      element.append(cut(at, start), marked);
       at = end;
     }
-    element.append(text.slice(at));
+    element.append(cut(at));
   }
 
   function say(words = "") {
@@ -56,10 +58,15 @@
     undo.disabled = !done.length;
   }
 
+  // one after the other: an undo never overtakes the label it takes back
+  function inTurn(job) {
+    unsent += 1;
+    sending = sending.then(job).finally(() => { unsent -= 1; });
+  }
+
   function send(path, fields, entry) {
-    // one after the other: an undo never overtakes the label it takes back
-    sending = sending.then(() => Desk.post(path, fields)).then((answer) => { entry.answer = answer; })
-      .catch((error) => { say(`Not stored: ${error.message}`); back(entry); });
+    inTurn(() => Desk.post(path, fields).then((answer) => { entry.answer = answer; })
+      .catch((error) => { say(`Not stored: ${error.message}`); back(entry); }));
   }
 
   function back(entry) {
@@ -103,9 +110,9 @@
     const entry = done.pop();
     if (!entry) return;
     // what was never stored has no answer, and nothing to take back
-    sending = sending.then(() => entry.answer && Desk.post(
-      entry.act ? `/label/${entry.item.article_id}/un${entry.act}` : `/labels/${entry.answer.label_id}/retract`))
-      .catch((error) => say(`Not taken back: ${error.message}`));
+    inTurn(async () => entry.answer && Desk.post(
+      entry.act ? `/label/${entry.item.article_id}/un${entry.act}` : `/labels/${entry.answer.label_id}/retract`)
+      .catch((error) => say(`Not taken back: ${error.message}`)));
     done.push(entry);
     back(entry);
     say("Taken back.");
@@ -138,6 +145,7 @@
     if (act) pass(act); else if (event.submitter) label(event.submitter.value);
   });
   undo.addEventListener("click", takeBack);
+  addEventListener("beforeunload", (event) => { if (unsent) event.preventDefault(); }); // what waits in turn would be lost
   eachCompany.addEventListener("change", () => { place = 0; show(); });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

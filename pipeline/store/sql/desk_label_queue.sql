@@ -1,5 +1,6 @@
--- The next articles to label for one person: not skipped by them, not labelled by them, never a frozen one.
-select queue.article_id, queue.reason, article.title, story.text, story.id as story_id, article.source, article.url,
+-- The next articles to label for one person: not skipped by them, not labelled by them, never a frozen one. With the title as
+-- first seen, which is what is read and taught.
+select queue.article_id, queue.reason, story.title, story.text, story.id as story_id, article.source, article.url,
        article.event_at, verdict.sentiment as model_sentiment,
        coalesce((select jsonb_agg(jsonb_build_object('id', company.id, 'name', company.name, 'spans', mention.spans)
                                   order by mention.relevance desc, company.name)
