@@ -229,10 +229,14 @@ def _error(request: Request, status: int, title: str, advice: str = "") -> Respo
 
 
 def _login_needed(request: Request, error: Exception) -> Response:
-    if _is_for_program(request) or request.method != "GET":
+    if _is_for_program(request):
         return JSONResponse({"error": "log in first"}, status_code=401)
+    if request.method != "GET":  # the button of a page that was open when its session ended
+        return _error(request, 401, "you are not logged in", "nothing was changed: log in and repeat it")
     base = asked(request).base
     wanted = request.url.path.removeprefix(base)
+    if request.url.query and len(wanted) + len(request.url.query) < login.LONGEST_NEXT:
+        wanted += f"?{request.url.query}"
     return RedirectResponse(f"{base}/login?next={quote(wanted)}", status_code=303)
 
 

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from desk_market import change, client, fill, form_token, one, post, settings
@@ -43,6 +43,33 @@ def give_password(engine: Engine, name: str, role: str, password: str = PASSWORD
 
 def log_in(browser: TestClient, name: str, password: str = PASSWORD, **more: Any) -> Any:
     return post(browser, "/login", token_from="/login", name=name, password=password, **more)
+
+
+def test_login_leads_to_what_was_asked_for_with_its_filter(far: TestClient) -> None:
+    asked = "/stories?q=profit+%26+loss&sentiment=negative"
+    (wanted,) = parse_qs(urlsplit(far.get(asked).headers["location"]).query)["next"]
+    assert wanted == asked
+    assert log_in(far, "the reader", next=wanted).headers["location"] == asked
+    far.cookies.clear()
+    for letters in (2000, 4000):  # what no form would bring back is left out
+        wanted = parse_qs(urlsplit(far.get(f"/stories?q={letters * 'x'}").headers["location"]).query)["next"][
+            0
+        ]
+        assert log_in(far, "the reader", next=wanted).status_code == 303
+        far.cookies.clear()
+
+
+def test_button_pressed_after_the_session_ended_is_answered_with_a_page(far: TestClient) -> None:
+    """Not with JSON: that is for programs, as the page that labels."""
+    log_in(far, "the labeller")
+    token = form_token(far, "/alerts/1")
+    far.cookies.clear()
+    fields = {"kind": "acknowledge", "form_token": token}
+    answer = far.post("/alerts/1/feedback", data=fields, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "Nothing was changed" in answer.text
+    answer = far.post("/label/1", data=fields, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()) == (401, {"error": "log in first"})
 
 
 def test_far_desk_needs_a_login(market: Engine, far: TestClient) -> None:

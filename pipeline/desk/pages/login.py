@@ -13,6 +13,9 @@ from pipeline.store.desk_access import audit, end_session, find_user
 
 router = APIRouter()
 
+# Characters of the page to go to after a login: a search of 200 letters of any script, written for an address.
+LONGEST_NEXT = 2500
+
 
 @router.get("/login")
 def show(ask: Ask, next: str = "/") -> Response:
@@ -25,7 +28,7 @@ def login(
     request: Request,
     name: Annotated[Plain, Form(max_length=100)],
     password: Annotated[Plain, Form(max_length=1000)],
-    next: Annotated[str, Form(max_length=500)] = "/",
+    next: Annotated[str, Form(max_length=LONGEST_NEXT)] = "/",
 ) -> Response:
     address = request.client.host if request.client else "?"
     keys = (f"name {name}", f"address {address}")
