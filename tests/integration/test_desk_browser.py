@@ -254,6 +254,27 @@ def test_first_page_is_drawn_and_fits_a_phone(desk: str, chromium: Any) -> None:
         context.close()
 
 
+def test_long_name_of_a_company_fits_a_phone(desk: str, page: Any, module_engine: Engine) -> None:
+    company = one(module_engine, "select max(company_id) from mentions")
+    name = (
+        "The Westphalian Holding for Industry and Manufacturing of North and South Elbia, Limited by Shares"
+    )
+    change(module_engine, "update companies set name = :n where id = :c", n=name, c=company)
+    change(module_engine, "update series set title = :n where company_id = :c", n=name, c=company)
+    series = one(module_engine, "select id from series where company_id = :c", c=company)
+    page.set_viewport_size({"width": 390, "height": 800})
+    for path in (
+        "/",
+        f"/series/{series}",
+        "/series",
+        f"/stories?company={company}",
+        "/label",
+        f"/label?company={company}",
+    ):
+        page.goto(desk + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
 def test_chart_is_read_by_keyboard(desk: str, page: Any) -> None:
     page.goto(f"{desk}/series/30")
     page.locator(".chart canvas").first.wait_for()

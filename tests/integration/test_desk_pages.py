@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from desk_market import change, client, fill, one, post, settings
 from fastapi.testclient import TestClient
 from lxml import html
+from newsroom import add_articles, add_feed
 from sqlalchemy import Engine
 
 from model.registry import STARTER
@@ -72,6 +73,18 @@ def test_pages_of_single_things(market: Engine, browser: TestClient) -> None:
         assert browser.get(path).status_code == 200, path
     for path in ("/stories/999999999", "/series/999999", "/alerts/999999", "/feeds/999", "/nothing"):
         assert browser.get(path).status_code == 404, path
+
+
+def test_story_of_many_copies_says_how_many_it_shows(engine: Engine, tmp_path: Path) -> None:
+    feed = add_feed(engine)
+    article, *others = add_articles(engine, feed, [f"Orvex earns {number} million" for number in range(231)])
+    browser = client(engine, settings(tmp_path))
+    shown = "the first 200 are shown"
+    story = one(engine, "select story_id from articles where id = :a", a=article)
+    assert shown not in browser.get(f"/stories/{story}").text
+    change(engine, "update articles set story_id = :s where id = any(:o)", s=story, o=others)
+    change(engine, "update stories set copies = 231 where id = :s", s=story)
+    assert shown in browser.get(f"/stories/{story}").text
 
 
 def test_words_of_a_verdict(market: Engine, browser: TestClient) -> None:
