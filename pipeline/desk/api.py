@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 
 from pipeline.desk import api_models as out
+from pipeline.desk.charts import HOUR, floor
 from pipeline.desk.context import Ask, BigId, Moment, SmallId
 from pipeline.desk.pages.series import RangeName, _found, series_chart
 from pipeline.desk.pages.stories import Cursor, Wanted
@@ -35,20 +36,25 @@ def series(
     kind: Annotated[list[SeriesKind] | None, Query()] = None,
     as_of: Moment | None = None,
 ) -> list[out.Series]:
-    """Everything that is watched, with the 24 hours before `as_of` against the 7 days before them."""
+    """Everything that is watched, with the last 24 hours against the 7 days before them; with `as_of` those that had ended by
+    then."""
     kinds = kind or ["all", "topic", "company", "sector"]
+    until = floor(as_of, HOUR) if as_of else ask.as_of
     with ask.desk.reading() as connection:
-        rows = desk_series.series_summary(connection, kinds, as_of or ask.as_of)
+        rows = desk_series.series_summary(connection, kinds, until)
     return [out.Series.model_validate(row) for row in rows]
 
 
 @router.get("/series/{series_id}/chart")
 def chart(ask: Ask, series_id: SmallId, range: RangeName = "30d", as_of: Moment | None = None) -> out.Chart:
-    """The sentiment index of a series over time, with the band that was usual and its alerts."""
+    """The sentiment index of a series over time, with the band that was usual and its alerts.
+
+    With `as_of` only hours or days that had ended by then, and alerts that had fired.
+    """
     ask.as_of = as_of or ask.as_of
     with ask.desk.reading() as connection:
         found = _found(connection, series_id)
-        return out.Chart.model_validate(series_chart(connection, found, range, ask))
+        return out.Chart.model_validate(series_chart(connection, found, range, ask, whole=as_of is not None))
 
 
 @router.get("/stories")

@@ -34,7 +34,7 @@ class Series(BaseModel):
     positive: int
     index_now: float | None = Field(description="(positive - negative) / stories of the last 24 hours.")
     index_before: float | None = Field(description="The same over the 7 days before.")
-    alert_id: int | None = Field(description="Its open alert.")
+    alert_id: int | None = Field(description="Its alert that is open now.")
 
 
 class Chart(BaseModel):

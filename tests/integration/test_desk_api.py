@@ -1,10 +1,16 @@
-"""Hostile requests to the JSON API: schemathesis makes them from the OpenAPI document; none may end in a 5xx."""
+"""The JSON API: nothing of what came later in answers about the past, and no request that ends in a 5xx.
+
+Hostile requests are made by schemathesis from the OpenAPI document.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
 import schemathesis
-from desk_market import fill, settings
+from desk_market import change, client, fill, one, settings
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
@@ -42,3 +48,34 @@ def test_no_request_breaks_it(engine: Engine, tmp_path_factory: pytest.TempPathF
         ask()
     assert all(statuses.values())
     assert any(200 in found for found in statuses.values())
+
+
+def test_the_past_holds_nothing_of_what_came_later(engine: Engine, tmp_path: Path) -> None:
+    """Hours and days that had not ended at `as_of` are left out, since their counts hold stories of the time after it."""
+    fill(engine, stories=900, days=15)
+    browser = client(engine, settings(tmp_path))
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
+    as_of = (noon + timedelta(minutes=59)).isoformat().replace("+00:00", "Z")
+    everything = one(engine, "select id from series where kind = 'all'")
+    change(
+        engine,
+        "update alerts set pending_at = :at, fired_at = :fired, resolved_at = :over, state = 'resolved' where id = 1",
+        at=noon,
+        fired=noon + timedelta(minutes=30),
+        over=noon + timedelta(hours=9),
+    )
+    change(
+        engine,
+        "update alerts set pending_at = :at, fired_at = :fired where id = 2",
+        at=noon,
+        fired=noon + timedelta(hours=1),
+    )
+    for range_, last, span in (("7d", noon - timedelta(hours=1), 1), ("30d", noon - timedelta(hours=36), 24)):
+        chart = browser.get(f"/api/v1/series/{everything}/chart?range={range_}&as_of={as_of}").json()
+        assert chart["at"][-1] == last.timestamp(), span
+        assert [(alert["id"], alert["until"] - noon.timestamp()) for alert in chart["alerts"]] == [
+            (1, 59 * 60)
+        ]
+    counted = "select sum(stories) from analytics.sentiment_hourly where kind = 'all' and start_at >= :since and start_at < :until"
+    (found,) = browser.get(f"/api/v1/series?kind=all&as_of={as_of}").json()
+    assert found["stories"] == one(engine, counted, since=noon - timedelta(hours=24), until=noon) > 0

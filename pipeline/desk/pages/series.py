@@ -88,10 +88,13 @@ def scores(ask: Ask, series_id: SmallId) -> Response:
     )
 
 
-def series_chart(connection: Connection, series: Row, range: str, ask: Asked) -> dict[str, Any]:
-    """The chart's columns with the alerts in it."""
+def series_chart(
+    connection: Connection, series: Row, range: str, ask: Asked, *, whole: bool = False
+) -> dict[str, Any]:
+    """The chart's columns with the alerts in it; `whole`: without the hour or day that had not ended, for looks into the past."""
     length, minutes = RANGES[range]
-    since, until = ask.as_of - length, ask.as_of
+    since = ask.as_of - length
+    until = floor(ask.as_of, timedelta(minutes=minutes)) if whole else ask.as_of
     first_day = floor(since, timedelta(days=1))
     lead = timedelta(hours=24) if minutes == 60 else timedelta(0)
     days = desk_series.series_points(connection, series["id"], first_day - timedelta(days=28), until, 1440)
@@ -105,18 +108,18 @@ def series_chart(connection: Connection, series: Row, range: str, ask: Asked) ->
     drawn = chart(read_counts(points), read_counts(days), since, until, minutes)
     # over everything stand the critical alerts of all series; a series has its own
     of_all = {"severity": "critical"} if series["kind"] == "all" else {"series_id": series["id"]}
-    found = desk_alerts.alerts(connection, limit=100, since=since, as_of=until, **of_all)
+    found = desk_alerts.alerts(connection, limit=100, since=since, as_of=ask.as_of, **of_all)
     drawn["alerts"] = [
         {
             "id": alert["id"],
             "title": alert["title"],
-            "at": int((alert["fired_at"] or alert["pending_at"]).timestamp()),
-            "until": int((alert["resolved_at"] or until).timestamp()),
+            "at": int(began.timestamp()),
+            "until": int(min(alert["resolved_at"] or ask.as_of, ask.as_of).timestamp()),
             "severity": alert["severity"],
             "state": alert["state"],
         }
         for alert in found
-        if alert["state"] != "pending"
+        if alert["state"] != "pending" and (began := alert["fired_at"] or alert["pending_at"]) <= ask.as_of
     ]
     return drawn
 
