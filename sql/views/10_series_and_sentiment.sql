@@ -4,10 +4,13 @@
 create view analytics.series as
 select series.id as series_id, series.kind, series.key, series.title, series.company_id,
        company.ticker, case series.kind when 'sector' then series.key else company.sector end as sector,
-       series.created_at as watched_since_at
+       series.created_at as watched_since_at,
+       case series.kind when 'company' then company.enabled
+         when 'sector' then exists (select from companies as member where member.sector = series.key and member.enabled)
+         else true end as watched
 from series
 left join companies as company on company.id = series.company_id;
-comment on view analytics.series is 'What is watched: everything, topics, companies, sectors.';
+comment on view analytics.series is 'What is watched, or was: everything, topics, companies, sectors.';
 comment on column analytics.series.series_id is 'Key of the series; the other views carry it.';
 comment on column analytics.series.kind is 'all, topic, company, sector.';
 comment on column analytics.series.key is 'Short name: all, the topic, the company, the sector.';
@@ -16,6 +19,7 @@ comment on column analytics.series.company_id is 'The company, where kind is com
 comment on column analytics.series.ticker is 'Its ticker, where kind is company.';
 comment on column analytics.series.sector is 'The sector, where kind is company or sector.';
 comment on column analytics.series.watched_since_at is 'When it began to be watched, UTC.';
+comment on column analytics.series.watched is 'False: the company left the watch list, or the sector its last company; the history stays.';
 
 -- Intervals are 95 %: Wilson for the share, normal for the mean score. That of the index is normal with half a story added
 -- to each verdict: a bootstrap over stories gives the same from 20 stories on, and below that it is too narrow (five

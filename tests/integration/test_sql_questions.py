@@ -139,3 +139,15 @@ def test_correction_of_an_older_article_is_new(engine: Engine) -> None:
             sa.text("update article_revisions set seen_at = :at"), {"at": NOW - timedelta(days=4)}
         )
         assert answers(connection, "14") == []
+
+
+def test_series_of_a_company_that_left_the_list_says_so(connection: sa.Connection) -> None:
+    """Its history stays, and so does its row; a sector goes with its last company."""
+    sector = connection.execute(sa.text("select sector from companies where id = 1")).scalar_one()
+    unwatched = sa.text("select kind, key from analytics.series where not watched order by kind")
+    assert connection.execute(unwatched).all() == []
+    connection.execute(sa.text("update companies set enabled = false where id = 1"))
+    name = connection.execute(sa.text("select key from series where company_id = 1")).scalar_one()
+    assert connection.execute(unwatched).all() == [("company", name)]
+    connection.execute(sa.text("update companies set enabled = false where sector = :s"), {"s": sector})
+    assert ("sector", sector) in connection.execute(unwatched).all()
