@@ -30,6 +30,9 @@ from pipeline.store.engine import Connection, Engine, database_errors
 
 HERE = Path(__file__).parent
 PAGE_ROWS = 50
+# What a file to take away holds at most. A spreadsheet holds 1,048,576 rows; 100,000 stories are 60 MB of CSV, and a Parquet
+# file is made in memory.
+FILE_ROWS, FILE_STORIES = 100_000, 5_000
 
 
 @dataclass
@@ -111,6 +114,8 @@ class Asked:
             form_token=form_token(self.session, self.desk.key),
             as_of=self.as_of,
             mounted=self.desk.mounted,
+            file_rows=FILE_ROWS,
+            file_stories=FILE_STORIES,
             said=self.request.query_params.get("said", "")[:200],
             **values,
         )

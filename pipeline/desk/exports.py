@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
-from pipeline.desk.context import Ask, Moment, Plain
+from pipeline.desk.context import FILE_ROWS, FILE_STORIES, Ask, Moment, Plain
 from pipeline.desk.pages.stories import Wanted
 from pipeline.label.formats import no_formula
 from pipeline.store import analytics, desk_stories
@@ -20,9 +20,6 @@ from pipeline.store import parquet as parquet_file
 
 router = APIRouter()
 
-# A spreadsheet holds 1,048,576 rows; 100,000 stories are 60 MB of CSV, and a Parquet file is made in memory.
-MOST_ROWS = 100_000
-MOST_STORIES = 5_000
 
 Format = Literal["csv", "parquet"]
 View = Annotated[Plain, Path(max_length=60)]
@@ -32,7 +29,7 @@ View = Annotated[Plain, Path(max_length=60)]
 def export_stories(ask: Ask, kind: Format, wanted: Wanted) -> Response:
     """The stories that a filter finds, the newest 5,000."""
     with ask.desk.reading() as connection:
-        rows, _ = desk_stories.stories(connection, wanted, now=ask.as_of, limit=MOST_STORIES)
+        rows, _ = desk_stories.stories(connection, wanted, now=ask.as_of, limit=FILE_STORIES)
     names = ["id", "available_at", "title", "source", "url", "copies", "sources", "sentiment", "negative",
              "neutral", "positive", "topics", "companies"]  # fmt: skip
     table = [tuple(row[name] for name in names) for row in rows]
@@ -46,7 +43,7 @@ def export(
     kind: Format,
     since: Moment | None = None,
     until: Moment | None = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = MOST_ROWS,
+    limit: Annotated[int, Query(ge=1, le=FILE_ROWS)] = FILE_ROWS,
 ) -> Response:
     """A view of schema analytics in [since, until), the newest rows first."""
     if kind == "csv":

@@ -26,7 +26,7 @@ def index(value: float | None) -> str:
     """A signed index with two digits."""
     if value is None:
         return NOTHING
-    return f"{value:+.2f}".replace("-", MINUS)
+    return f"{round(value, 2) or 0.0:+.2f}".replace("-", MINUS)  # no minus before zero
 
 
 def percent(value: float | None, digits: int = 0) -> str:

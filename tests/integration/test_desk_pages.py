@@ -341,6 +341,12 @@ def test_export_of_a_filter_is_what_is_seen(browser: TestClient) -> None:
     assert {row["sentiment"] for row in rows} == {"negative"}
 
 
+def test_bounded_files_say_so_beside_their_links(browser: TestClient) -> None:
+    """Shares counted in a file that ends in the middle would be of its newest part only."""
+    assert "newest 5\u202f000 at most" in browser.get("/stories").text
+    assert "newest 100\u202f000 rows at most" in browser.get("/series").text
+
+
 # ---- API
 
 

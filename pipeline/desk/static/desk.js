@@ -25,7 +25,9 @@ const Desk = {
   },
 
   signed(value) {
-    return value === null || value === undefined ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+    if (value === null || value === undefined) return "–";
+    const digits = Math.abs(value).toFixed(2);
+    return (value < 0 && digits !== "0.00" ? "−" : "+") + digits;
   },
 
   async load(element) {

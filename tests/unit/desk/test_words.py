@@ -22,6 +22,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
         (number(None), "\u2013"),
         (index(0.126), "+0.13"),
         (index(-0.5), "\u22120.50"),
+        (index(-0.001), "+0.00"),
         (percent(0.123, 1), "12.3\u202f%"),
         (probability(0.2), "0.20"),
         (probability(1 / 77000), "1 in 77\u202f000"),
