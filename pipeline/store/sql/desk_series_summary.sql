@@ -32,15 +32,21 @@ with spans as (
          sum(positive - negative) filter (where not is_now) as net_before
   from spans
   group by series_id
+), history as (
+  -- days before the last 24 hours that anything was counted in: in its first week the line has no seven
+  select least(7, extract(epoch from cast(:day_ago as timestamptz) - min(start_at))::double precision / 86400) as days
+  from sentiment_rollups
+  where span_minutes = 60
 )
 select series.id, series.kind, series.key, series.title, company.ticker, company.sector,
        coalesce(counts.stories, 0) as stories, coalesce(counts.negative, 0) as negative,
        coalesce(counts.neutral, 0) as neutral, coalesce(counts.positive, 0) as positive,
        (counts.positive - counts.negative)::double precision / nullif(counts.stories, 0) as index_now,
        counts.net_before::double precision / nullif(counts.stories_before, 0) as index_before,
-       counts.stories_before::double precision / 7 as usual_stories,
+       case when history.days >= 1 then counts.stories_before / history.days end as usual_stories,
        alert.id as alert_id, alert.severity as alert_severity
 from series
+cross join history
 left join companies as company on company.id = series.company_id
 left join counts on counts.series_id = series.id
 left join alerts as alert on alert.series_id = series.id and alert.state in ('firing', 'held') and not alert.is_test
