@@ -118,7 +118,8 @@ select feedback.id as feedback_id, feedback.alert_id, series.kind as series_kind
 from feedback
 left join alerts as alert on alert.id = feedback.alert_id
 left join series on series.id = alert.series_id
-left join companies as company on company.id = feedback.company_id;
+left join companies as company on company.id = feedback.company_id
+where alert.is_test is not true;
 comment on view analytics.alert_feedback is 'What people said of alerts and of the stories in them.';
 comment on column analytics.alert_feedback.feedback_id is 'The row of feedback.';
 comment on column analytics.alert_feedback.alert_id is 'The alert, or null.';

@@ -151,3 +151,14 @@ def test_series_of_a_company_that_left_the_list_says_so(connection: sa.Connectio
     assert connection.execute(unwatched).all() == [("company", name)]
     connection.execute(sa.text("update companies set enabled = false where sector = :s"), {"s": sector})
     assert ("sector", sector) in connection.execute(unwatched).all()
+
+
+def test_what_people_said_of_a_test_alert_is_no_feedback(connection: sa.Connection) -> None:
+    """It stands in none of the other views either."""
+    alert = connection.execute(
+        sa.text("select min(alert_id) from feedback where kind = 'useful'")
+    ).scalar_one()
+    said = sa.text("select count(*) from analytics.alert_feedback where alert_id = :a")
+    assert connection.execute(said, {"a": alert}).scalar_one() > 0
+    connection.execute(sa.text("update alerts set is_test = true where id = :a"), {"a": alert})
+    assert connection.execute(said, {"a": alert}).scalar_one() == 0
