@@ -17,6 +17,7 @@ from pipeline.notify.view import Action, Envelope, LinkMaker
 # A digest that nobody had yet and that fell due longer ago than this was configured since.
 LATE = timedelta(hours=12)
 # One that was told last longer ago than this was switched off meanwhile: it begins anew, and not with months at once.
+# So does one whose last end is further ahead than this, which a wrong clock wrote.
 LONGEST = timedelta(days=31)
 # Lines of each list in Slack; mail has all that were read (digest_alerts.sql).
 SLACK_LINES = 12
@@ -51,7 +52,7 @@ def is_due(digest: Digest, as_of: datetime, told_until: datetime | None) -> date
     Whoever had it before gets it however late, after an outage over it; a new one is told when it falls due.
     """
     due = digest.last_due(as_of)
-    if told_until is not None and due - told_until <= LONGEST:
+    if told_until is not None and abs(due - told_until) <= LONGEST:
         return due if due > told_until else None
     return due if as_of - due < LATE else None
 
@@ -59,7 +60,7 @@ def is_due(digest: Digest, as_of: datetime, told_until: datetime | None) -> date
 def begin(digest: Digest, end: datetime, told_until: datetime | None) -> datetime:
     """Where the period that ends at `end` begins: where the last one ended, if due times were missed since."""
     start = digest.start_of(end)
-    return min(start, told_until) if told_until is not None and end - told_until <= LONGEST else start
+    return min(start, told_until) if told_until is not None and abs(end - told_until) <= LONGEST else start
 
 
 def digest_payload(
