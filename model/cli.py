@@ -13,7 +13,9 @@ import typer
 
 _Data = Annotated[Path, typer.Option("--data", help="Folder that holds the recipe's files.")]
 _Recipe = Annotated[Path | None, typer.Option("--recipe", help="Recipe file; the starter's when not given.")]
-_Out = Annotated[Path, typer.Option("--out", help="Model directory to write.")]
+_Out = Annotated[
+    Path, typer.Option("--out", help="Model directory to write; takes the place of a model that is there.")
+]
 _Work = Annotated[
     Path | None, typer.Option("--work", help="Folder for checkpoints; a killed run goes on from there.")
 ]
@@ -55,9 +57,9 @@ def finetune(
     """
     from model.finetune import finetune as run
     from model.recipe import retrain_recipe
-    from model.writable import check_folder
+    from model.registry import check_out
 
-    check_folder(out)
+    check_out(out, work)
     config, sources = retrain_recipe(recipe, data, labels, only_labels, start, _changes(changes))
     result = run(config, sources, out, created_at=_now(), work=work, device=device, command=_command())
     _say(
@@ -90,10 +92,10 @@ def pretrain(
     from model.data import read_rows
     from model.pretrain import pretrain as run
     from model.recipe import change
+    from model.registry import check_out
     from model.training import TrainConfig
-    from model.writable import check_folder
 
-    check_folder(out)
+    check_out(out, work)
     rows = [str(r.get("text") or "") for r in read_rows(texts)]
     config = change(TrainConfig(epochs=1, tracking=()), _changes(changes))
     result = run(config, rows, out, created_at=_now(), work=work, device=device, command=_command())
@@ -271,10 +273,10 @@ def starter(
     Example: undertow starter --data ~/sets --out runs/starter --work runs/starter-work
     """
     from model.recipe import STARTER_RECIPE, load_recipe, load_teacher
+    from model.registry import check_out
     from model.starting import make_starter
-    from model.writable import check_folder
 
-    check_folder(out)
+    check_out(out, work)
     recipe = recipe or STARTER_RECIPE
     config, sources = load_recipe(recipe, data, _changes(changes))
     manifest = make_starter(

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.data import digest
-from model.errors import BaseModelError, LabelMismatch, ModelFileError
+from model.errors import BaseModelError, DataError, LabelMismatch, ModelFileError
 from model.labels import LABEL_SCHEMA_VERSION, label_map
+from model.writable import check_folder
 
 FORMAT: Final = 1
 WEIGHTS: Final = "weights.safetensors"
@@ -133,16 +134,47 @@ def _verify_base(base: Base) -> Path:
 # --- saving -----------------------------------------------------------------------------------------------------
 
 
+def check_out(out: Path, work: Path | None = None) -> None:
+    """Raises DataError if a model directory cannot be written to `out`, or would take the place of other things.
+
+    `work` is a folder of checkpoints, which may lie in it.
+    """
+    check_folder(out)
+    folder, here = out.resolve(), Path.cwd()
+    if folder == here or folder in here.parents:
+        raise DataError(f"{out} is the folder you work in, or holds it; name one of the model's own by --out")
+    present = (
+        {path.name for path in folder.iterdir() if work is None or path != work.resolve()}
+        if out.exists()
+        else set()
+    )
+    if foreign := sorted(present - UNSEALED - _named_in(folder / MANIFEST)):
+        raise DataError(
+            f"{out} holds other things than a model, which takes the place of a whole folder: {', '.join(foreign[:5])}; "
+            "name another folder by --out"
+        )
+
+
+def _named_in(manifest: Path) -> set[str]:
+    """Files that a manifest names; none where it cannot be read."""
+    try:
+        return set(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
+
+
 def save_model(
     out: Path, state: Mapping[str, Any], manifest: Manifest, side_files: Path | None = None
 ) -> Manifest:
     """Write a model directory and return its manifest with digests and, where it has none, a version.
 
     `state` maps names to tensors, stored as they are; `side_files` is a folder with config.json and the tokenizer,
-    left out where the base package has them. The directory appears at once or not at all.
+    left out where the base package has them. The directory appears at once or not at all, and takes the place of all that
+    lay there (`check_out`).
     """
     from safetensors.torch import save_file
 
+    out = out.resolve()  # a link stays, and leads to the new model
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
 from model.encoders import load_model
-from model.errors import BaseModelError, LabelMismatch, ModelFileError
+from model.errors import BaseModelError, DataError, LabelMismatch, ModelFileError
 from model.inference import Classifier
-from model.registry import MANIFEST, WEIGHTS, find_base, load_manifest, seal, verify
+from model.registry import (
+    MANIFEST,
+    WEIGHTS,
+    check_out,
+    find_base,
+    load_manifest,
+    load_state,
+    save_model,
+    seal,
+    verify,
+)
 
 
 def rewrite(folder, **changes):
@@ -101,3 +113,30 @@ def test_a_base_that_is_not_installed_is_named():
     with pytest.raises(BaseModelError, match="pip install no-such-encoder"):
         find_base("no_such_encoder")
     assert find_base("intfloat/multilingual-e5-small") == ("hub", None)
+
+
+def test_a_model_takes_no_place_of_other_things(tmp_path, monkeypatch, tiny_model, copy_of_model):
+    """The folder is replaced as a whole: `--out models` would delete all models in it."""
+    (tmp_path / "models" / "good").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"holds other things than a model, .*: good; name another"):
+        check_out(tmp_path / "models")
+    (copy_of_model / "notes").write_text("mine")
+    with pytest.raises(DataError, match=": notes; name another"):
+        check_out(copy_of_model)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    for name in (".", "..", str(tmp_path)):
+        with pytest.raises(DataError, match="the folder you work in"):
+            check_out(Path(name))
+    (tmp_path / "new" / "work").mkdir(parents=True)
+    for free in (tmp_path / "none" / "yet", tiny_model):
+        check_out(free)
+    check_out(tmp_path / "new", tmp_path / "new" / "work")
+
+
+def test_a_link_leads_to_the_new_model(tmp_path, copy_of_model):
+    manifest, state, side = load_state(copy_of_model)
+    (tmp_path / "current").symlink_to(copy_of_model)
+    saved = save_model(tmp_path / "current", state, dataclasses.replace(manifest, version="2"), side)
+    assert (tmp_path / "current").is_symlink()
+    assert load_manifest(copy_of_model).version == saved.version == "2"
