@@ -231,9 +231,10 @@ def make_trainer(
     """The Trainer of a run; `extra` reaches transformers' Trainer (the search gives model_init)."""
     partners = tuple(e for e in split.train if any(c.sentiment for c in e.companies))
     names = tuple(sorted({c.name for e in partners for c in e.companies}))
+    most = token_limit(loaded.network.encoder, config.max_tokens)
     collate = Collator(
         loaded.tokenizer,
-        config.max_tokens,
+        most,
         config.swap_names,
         config.join_texts,
         partners,
@@ -247,7 +248,7 @@ def make_trainer(
     return NewsTrainer(
         config=config,
         dev=split.dev,
-        dev_collate=Collator(loaded.tokenizer, config.max_tokens, compare=loaded.compares),
+        dev_collate=Collator(loaded.tokenizer, most, compare=loaded.compares),
         model=None if "model_init" in extra else loaded.network,
         args=arguments(config, work, device),
         train_dataset=Examples(split.train),

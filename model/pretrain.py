@@ -24,7 +24,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 
 from model.checkpoints import open_work
 from model.data import Source, check_licences, ledger
-from model.encoders import load_base, load_model
+from model.encoders import load_base, load_model, token_limit
 from model.errors import DataError
 from model.example import normalise
 from model.hardware import keep_freed_memory, pick_device
@@ -192,7 +192,7 @@ def _adapt(
         args=arguments,
         train_dataset=_Texts(texts[:cut]),
         eval_dataset=_Texts(texts[cut:]),
-        data_collator=MaskingCollator(tokenizer, config.max_tokens),
+        data_collator=MaskingCollator(tokenizer, token_limit(encoder, config.max_tokens)),
     )
     before = _loss(trainer, config.seed)
     read = hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()

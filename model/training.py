@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import tempfile
 import time
@@ -15,9 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_callback import ExportableState
 
 from model.batches import Collator, EpochSampler, Logits, score_examples
+from model.data import USES
 from model.encoders import Loaded
 from model.errors import TrainingError
 from model.example import Example
@@ -68,10 +71,44 @@ class TrainConfig:
     tracking: tuple[str, ...] = ("tensorboard",)  # also "wandb", "mlflow"
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise TrainingError(f"method {self.method!r} is none of {', '.join(METHODS)}")
-        if self.split not in ("story", "time"):
-            raise TrainingError(f"split {self.split!r} is neither 'story' nor 'time'")
+        for name, value in vars(self).items():
+            if problem := _problem(name, value, type(getattr(TrainConfig, name))):
+                raise TrainingError(f"setting {name} is {value!r}, {problem}")
+
+
+#: What a setting may be, where its type does not say it. What breaks these ends in a traceback or trains nonsense.
+_CHOICES: Final = {
+    "method": METHODS,
+    "split": ("story", "time"),
+    "precision": ("auto", "bf16", "fp16", "fp32"),
+    "use": USES,
+}
+_LEAST: Final = {
+    **dict.fromkeys(("batch", "accumulate", "lora_rank", "evaluations", "patience"), 1),
+    **dict.fromkeys(("top_layers", "weight_decay", "class_power", "wide_share", "seed"), 0),
+    "max_tokens": 8,
+}
+_ABOVE_ZERO: Final = {"epochs", "learning_rate", "head_factor", "layer_decay"}
+_SHARES: Final = {
+    *("attention_dropout", "warmup", "smoothing", "swap_names", "join_texts", "teacher_share", "dev_share")
+}
+
+
+def _problem(name: str, value: Any, kind: type) -> str:
+    """Why a setting cannot be trained with; nothing if it can."""
+    if type(value) is not kind and (kind, type(value)) != (float, int):
+        return f"no {kind.__name__}"
+    if name in _CHOICES and value not in _CHOICES[name]:
+        return f"none of {', '.join(_CHOICES[name])}"
+    if name == "tracking" and (unknown := set(value) - INTEGRATION_TO_CALLBACK.keys() - {"none"}):
+        return f"and nothing is known of {', '.join(sorted(unknown))}; take tensorboard, wandb or mlflow"
+    if isinstance(value, float | int) and not math.isfinite(value):
+        return "no number"
+    if name in _LEAST and value < _LEAST[name]:
+        return f"less than {_LEAST[name]}"
+    if name in _ABOVE_ZERO and value <= 0:
+        return "not above 0"
+    return "no share from 0 to 1" if name in _SHARES and not 0 <= value <= 1 else ""
 
 
 # --- what moves -------------------------------------------------------------------------------------------------

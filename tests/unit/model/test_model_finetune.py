@@ -195,6 +195,36 @@ def test_bad_settings_are_refused():
     assert (changed.epochs, changed.freeze_words, changed.tracking) == (2.0, False, ("wandb", "mlflow"))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        *(
+            (name, "0", "less than 1")
+            for name in ("batch", "accumulate", "lora_rank", "evaluations", "patience")
+        ),
+        *((name, "-1", "less than 0") for name in ("top_layers", "seed", "weight_decay", "wide_share")),
+        *((name, "0", "not above 0") for name in ("epochs", "learning_rate", "head_factor", "layer_decay")),
+        *((name, "1.5", "no share") for name in ("smoothing", "warmup", "swap_names", "attention_dropout")),
+        *((name, "nan", "no number") for name in ("learning_rate", "epochs", "smoothing")),
+        ("max_tokens", "1", "less than 8"),
+        ("precision", "int8", "none of auto, bf16, fp16, fp32"),
+        ("use", "fun", "none of commercial, research"),
+        ("tracking", "nosuch", "tensorboard, wandb or mlflow"),
+    ],
+)
+def test_a_setting_that_nothing_can_be_trained_with_is_refused_before_the_training(name, text, says):
+    """Such ones ended in a traceback, or in a model that had learnt nothing (a rate of nan)."""
+    with pytest.raises(TrainingError, match=f"setting {name} is .*{says}"):
+        change(TrainConfig(), {name: text})
+
+
+def test_texts_longer_than_the_encoder_reads_are_cut_in_training_too(tiny_config, tmp_path):
+    rows = [row | {"text": f"{row['text']} " + "profit loss " * 60} for row in make_rows(30)]
+    source = Source("long", write_rows(tmp_path / "long.jsonl", rows), "MIT")
+    config = dataclasses.replace(tiny_config, epochs=1, max_tokens=500)
+    assert finetune(config, [source], tmp_path / "m", created_at=AT, device="cpu").version
+
+
 def test_a_retrain_replays_our_own_texts(tmp_path, tiny_model):
     labels = write_rows(tmp_path / "labels.jsonl", make_rows(3))
     config, sources = retrain_recipe(None, tmp_path, labels, True, tiny_model)
