@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from contextlib import AbstractContextManager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +62,8 @@ def finetune(
 
     check_out(out, work)
     config, sources = retrain_recipe(recipe, data, labels, only_labels, start, _changes(changes))
-    result = run(config, sources, out, created_at=_now(), work=work, device=device, command=_command())
+    with _told_aside():
+        result = run(config, sources, out, created_at=_now(), work=work, device=device, command=_command())
     _say(
         {
             "model": str(result.path),
@@ -98,7 +100,8 @@ def pretrain(
     check_out(out, work)
     rows = [str(r.get("text") or "") for r in read_rows(texts)]
     config = change(TrainConfig(epochs=1, tracking=()), _changes(changes))
-    result = run(config, rows, out, created_at=_now(), work=work, device=device, command=_command())
+    with _told_aside():
+        result = run(config, rows, out, created_at=_now(), work=work, device=device, command=_command())
     _say(
         {
             "model": str(out),
@@ -127,9 +130,12 @@ def search(
 
     from model.recipe import STARTER_RECIPE, load_recipe
     from model.search import search as run
+    from model.writable import check_folder
 
+    check_folder(work)
     config, sources = load_recipe(recipe or STARTER_RECIPE, data, _changes(changes))
-    found = run(config, sources, work, trials=trials, device=device)
+    with _told_aside():
+        found = run(config, sources, work, trials=trials, device=device)
     _say({"score": found.score, "settings": dataclasses.asdict(found.config)}, json_output)
 
 
@@ -279,16 +285,17 @@ def starter(
     check_out(out, work)
     recipe = recipe or STARTER_RECIPE
     config, sources = load_recipe(recipe, data, _changes(changes))
-    manifest = make_starter(
-        config,
-        sources,
-        out,
-        created_at=_now(),
-        teacher=load_teacher(recipe, config, teacher),
-        work=work,
-        device=device,
-        command=_command(),
-    )
+    with _told_aside():
+        manifest = make_starter(
+            config,
+            sources,
+            out,
+            created_at=_now(),
+            teacher=load_teacher(recipe, config, teacher),
+            work=work,
+            device=device,
+            command=_command(),
+        )
     _say({"model": str(out), "version": manifest.version, "metrics": dict(manifest.metrics)}, json_output)
 
 
@@ -308,6 +315,11 @@ def _told(row: dict[str, Any]) -> str:
     if row["topics"]:
         lines.append(f"{'':14}  " + ", ".join(f"{topic} {p:.2f}" for topic, p in row["topics"].items()))
     return "\n".join(lines)
+
+
+def _told_aside() -> AbstractContextManager[Any]:
+    """What a training prints on its way goes to stderr: stdout holds the result, which a program may read."""
+    return redirect_stdout(sys.stderr)
 
 
 def _input(text: str, company: str | None) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 from transformers import set_seed
 
-from model.data import Source
+from model.checkpoints import open_work
+from model.data import Source, digest_of
 from model.finetune import make_trainer, read_split, start_network
 from model.training import TrainConfig
 
@@ -51,9 +52,14 @@ def search(
     trials: int = 10,
     device: str = "auto",
 ) -> SearchResult:
-    """Train `trials` times with drawn settings and keep the best; a study in `work` goes on where it stopped."""
-    work.mkdir(parents=True, exist_ok=True)
+    """Train `trials` times with drawn settings and keep the best; a study in `work` goes on where it stopped.
+
+    Raises TrainingError where that was a study of other settings or data.
+    """
     split = read_split(sources, config)
+    open_work(
+        work, f"{config!r}\n{digest_of(sources)}"
+    )  # scores of other settings or data would be compared with ours
     set_seed(config.seed)
     holder: dict[str, Any] = {}
 

@@ -9,7 +9,7 @@ import torch
 from model_rows import make_rows
 
 from model.encoders import load_base, load_model
-from model.errors import DataError
+from model.errors import DataError, TrainingError
 from model.finetune import finetune
 from model.inference import Classifier
 from model.pretrain import MaskingCollator, pretrain
@@ -62,3 +62,11 @@ def test_a_search_tries_settings_and_returns_the_best(tiny_config, tiny_source, 
     assert 2e-5 <= found.config.learning_rate <= 4e-4
     assert 0 <= found.config.smoothing <= 0.15
     assert (tmp_path / "study.db").exists()
+
+
+def test_a_study_of_other_settings_or_data_is_not_gone_on_with(tiny_config, tiny_source, tmp_path):
+    """Its scores are no measure for these: the best of both would be told as the best of these."""
+    config = dataclasses.replace(tiny_config, epochs=1)
+    search(config, [tiny_source], tmp_path, trials=1, device="cpu")
+    with pytest.raises(TrainingError, match="other settings or data"):
+        search(dataclasses.replace(config, batch=16), [tiny_source], tmp_path, trials=1, device="cpu")
