@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +56,12 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str | None] = field(default_factory=dict)
     block: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.weight, int | float) or not 0 <= self.weight < math.inf:
+            raise DataError(f"source {self.name}: weight {self.weight!r} is no number from 0 on")
+        if not isinstance(self.block, int) or self.block < 0:
+            raise DataError(f"source {self.name}: block {self.block!r} is no number of rows")
 
 
 # --- reading --------------------------------------------------------------------------------------------------

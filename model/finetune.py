@@ -77,6 +77,11 @@ def read_split(sources: Sequence[Source], config: TrainConfig) -> Split:
     read = [(s, e) for s in sources for e in read_source(s)]
     if not read:
         raise DataError("no examples: every source is empty")
+    if not any(e.sentiment or e.topics or any(c.sentiment for c in e.companies) for _, e in read):
+        raise DataError(
+            f"none of {len(read)} examples has a label; a source's `columns` say which columns are sentiment, companies "
+            "and topics"
+        )
     examples = [replace(e, weight=s.weight) for s, e in read]
     examples = with_stories(examples, group_stories([e.text for e in examples], [e.story for e in examples]))
     cut = split_by_story if config.split == "story" else split_by_time

@@ -26,15 +26,24 @@ def load_recipe(
     path: Path, data: Path, changes: Mapping[str, str] | None = None
 ) -> tuple[TrainConfig, list[Source]]:
     """Settings and sources of a recipe; `changes` override settings by name. Raises DataError, TrainingError."""
+    body = _read_toml(path)
     try:
-        body = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"recipe {path} cannot be read: {error}") from error
-    config = change(TrainConfig(**_tuples(body.get("config", {}))), changes or {})
-    sources = [source for row in body.get("source", ()) for source in make_sources(row, data)]
+        config = change(TrainConfig(**_tuples(body.get("config", {}))), changes or {})
+        sources = [source for row in body.get("source", ()) for source in make_sources(row, data)]
+    except (TypeError, AttributeError, KeyError) as error:  # another field, one that is missing, no table
+        raise DataError(
+            f"recipe {path}: {error}; [config] holds settings, each [[source]] name, path and licence"
+        ) from error
     if not sources:
         raise DataError(f"recipe {path} names no sources")
     return config, sources
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # TOML that is none, or no UTF-8
+        raise DataError(f"recipe {path} cannot be read: {error}") from error
 
 
 def load_teacher(path: Path, config: TrainConfig, base: Path | None = None) -> TrainConfig | None:
@@ -43,11 +52,14 @@ def load_teacher(path: Path, config: TrainConfig, base: Path | None = None) -> T
     `base` is a folder with the teacher's base encoder, instead of the name in the recipe. Raises BaseModelError when
     the weights found are not those that the recipe names.
     """
-    body = tomllib.loads(path.read_text()).get("teacher")
+    body = _read_toml(path).get("teacher")
     if body is None:
         return None
     sha256 = str(body.pop("sha256", ""))
-    settings = dataclasses.replace(config, teacher="", **_tuples(body))
+    try:
+        settings = dataclasses.replace(config, teacher="", **_tuples(body))
+    except TypeError as error:
+        raise DataError(f"recipe {path}: [teacher]: {error}") from error
     if base:
         settings = dataclasses.replace(settings, base=str(base))
     _, folder = find_base(settings.base)
@@ -114,7 +126,7 @@ def retrain_recipe(
         config = dataclasses.replace(RETRAIN, start=str(start or ""))
         return change(config, changes or {}), [*labelled, *rehearsal(count_rows(labels))]
     config, sources = load_recipe(recipe or STARTER_RECIPE, data, changes)
-    return dataclasses.replace(config, start=str(start or "")), [*sources, *labelled]
+    return dataclasses.replace(config, start=str(start or config.start)), [*sources, *labelled]
 
 
 #: Going on from a model: a quarter of the starter's rate and two passes; more forgets. Small batches, or a few hundred

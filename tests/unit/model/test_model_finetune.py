@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from model_rows import make_chinese_rows, make_rows, write_rows
+from typer import Typer
+from typer.testing import CliRunner
 
 from model.checkpoints import open_work
+from model.cli import register
 from model.data import Source
 from model.encoders import load_model
 from model.errors import DataError, LicenceError, TrainingError
 from model.example import Example
 from model.finetune import finetune, make_trainer, read_split, start_network, thin
 from model.inference import Classifier
-from model.recipe import change, count_rows, own_texts, rehearsal, retrain_recipe
+from model.recipe import change, count_rows, load_recipe, own_texts, rehearsal, retrain_recipe
 from model.registry import load_manifest, load_state
 from model.training import TrainConfig, layer_count, layer_of, parameter_groups, prepare
 
@@ -181,6 +184,72 @@ def test_lower_layers_and_words_move_slower_or_not_at_all(tiny_config, tiny_sour
     assert rates == pytest.approx([1.25e-3, 2.5e-3, 5e-3, 20e-3])
     assert layer_count(network.encoder) == 2
     assert layer_of("encoder.encoder.layer.1.output.dense.weight") == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ("[config]\nspeed = 3", "speed"),
+        ("config = [1]", "holds settings"),
+        ('[config]\nbatch = "8"', "setting batch is '8', no int"),
+        ("[source]\nname = 1", "holds settings"),
+        ('[[source]]\nname = "a"\nlicence = "MIT"', "'path'"),
+        ('[[source]]\nname = "a"\npath = "a.jsonl"', "licence"),
+        ('[[source]]\nname = "a"\npath = "a.jsonl"\nlicence = "MIT"\nfoo = 1', "foo"),
+        (
+            '[[source]]\nname = "a"\npath = "a.jsonl"\nlicence = "MIT"\nweight = -1',
+            "source a: weight -1 is no",
+        ),
+        ('[[source]]\nname = "a"\npath = "a.jsonl"\nlicence = "MIT"\nblock = -2', "source a: block -2 is no"),
+        ("a = \xe4", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_one_sentence(recipe, says, tmp_path):
+    (tmp_path / "recipe.toml").write_text(recipe, encoding="latin-1")
+    write_rows(tmp_path / "a.jsonl", make_rows(3))
+    with pytest.raises((DataError, TrainingError), match=says):
+        load_recipe(tmp_path / "recipe.toml", tmp_path)
+
+
+def test_texts_without_any_label_train_nothing(tiny_config, tmp_path):
+    """A column of another name than ours would give a model of chance, which said that it was trained."""
+    rows = [{"text": row["text"], "label": row["sentiment"]} for row in make_rows(30)]
+    source = Source("s", write_rows(tmp_path / "a.jsonl", rows), "MIT")
+    with pytest.raises(DataError, match=r"none of 30 examples has a label; .* `columns`"):
+        finetune(tiny_config, [source], tmp_path / "m", created_at=AT, device="cpu")
+
+
+def test_a_recipe_says_which_model_it_goes_on_from(tmp_path):
+    source = '[[source]]\nname = "a"\npath = "a.jsonl"\nlicence = "MIT"\n'
+    (tmp_path / "recipe.toml").write_text(f'[config]\nstart = "runs/adapted"\n{source}')
+    write_rows(tmp_path / "a.jsonl", make_rows(3))
+    for start, changes, meant in (
+        (None, {}, "runs/adapted"),
+        (None, {"start": "b"}, "b"),
+        (Path("c"), {}, "c"),
+    ):
+        config, _ = retrain_recipe(tmp_path / "recipe.toml", tmp_path, None, False, start, changes)
+        assert config.start == meant
+
+
+def test_what_a_program_reads_is_json_alone(tiny_base, tiny_source, tmp_path):
+    """The Trainer prints its losses; `--json | jq` broke on them."""
+    import optuna  # noqa: F401 - its log goes where stderr led when it was imported, which ends with the runner
+
+    root = Typer()
+    register(root)
+    where = ["--device", "cpu", "--set", f"base={tiny_base}", "--set", "tracking=", "--set", "epochs=1"]
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'[[source]]\nname = "a"\npath = "{tiny_source.path}"\nlicence = "MIT"\n')
+    with_recipe = ["--recipe", str(recipe), *where]
+    for command in (
+        ["finetune", "--out", str(tmp_path / "a"), *with_recipe],
+        ["pretrain", "--out", str(tmp_path / "b"), "--texts", str(tiny_source.path), *where],
+        ["search", "--work", str(tmp_path / "c"), "--trials", "1", *with_recipe],
+    ):
+        done = CliRunner().invoke(root, [*command, "--json"], catch_exceptions=False)
+        assert json.loads(done.stdout)
+        assert "train_runtime" in done.stderr
 
 
 def test_bad_settings_are_refused():
