@@ -3,7 +3,8 @@
 One input file is one unit of work and becomes one output file of the same name, written under a temporary name and
 renamed when complete: a run that was killed goes on where it stopped, and a bad file costs itself only.
 Input columns: `text`, optional `companies` (list of names); the other columns are carried along. Added, or replaced:
-`sentiment`, `negative`, `neutral`, `positive`, `topics` (list of names), `company_sentiment` (JSON), `error`.
+`sentiment`, `negative`, `neutral`, `positive`, `topics` (list of names), `company_sentiment` (JSON), `error`. The file's
+metadata name the model (`undertow.model`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from model.bulk_files import Target, append_columns, read_tables, targets, write_tables
+from model.bulk_files import MODEL, Target, append_columns, read_tables, targets, write_tables
 from model.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -72,11 +74,13 @@ def score_files(
     """Scores every file that `pattern` matches (local path, s3://, gs://, ... with * in its last part) into `out`.
 
     `progress` gets 1 for each file done. Raises DataError when nothing matches, `out` is where the files come from, a
-    worker process died, or Ray is wanted and not installed; ModelError when the model cannot be loaded.
+    worker process died, or Ray is wanted and not installed; ModelError when the model cannot be loaded. Results of
+    another model in `out` are a DataError, too: they would be taken for this one's.
     """
     options = options or Options()
     all_files = targets(pattern, out)
     waiting = [target for target in all_files if not target.done()]
+    _refuse_others([target for target in all_files if target not in waiting], options)
     run = {"local": _locally, "ray": _with_ray}.get(engine)
     if run is None:
         raise DataError(f"there is no engine {engine!r}; use local or ray")
@@ -91,6 +95,17 @@ def score_files(
         errors=sum(r.errors for r in done),
         failed=tuple(sorted((r for r in done if r.failure), key=lambda r: r.path)),
     )
+
+
+def _refuse_others(finished: Sequence[Target], options: Options) -> None:
+    from model.registry import STARTER, load_manifest
+
+    version = load_manifest(Path(options.model) if options.model else STARTER).version
+    for target in finished:
+        if (other := target.model()) not in (None, version):
+            raise DataError(
+                f"{target.out} holds verdicts of model {other}, not of {version}; write these to another folder"
+            )
 
 
 # --- one file -----------------------------------------------------------------------------------------------------
@@ -132,9 +147,11 @@ class FileScorer:
 
     def _append(self, table: pa.Table) -> pa.Table:
         names = table.column("companies").to_pylist() if "companies" in table.column_names else None
-        return append_columns(
+        judged = append_columns(
             table, verdict_columns(self._classifier, table.column("text").to_pylist(), names)
         )
+        told = {**(judged.schema.metadata or {}), MODEL: self._classifier.version.encode()}
+        return judged.replace_schema_metadata(told)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """As Ray Data calls it: a row with a Target's fields in, a row with the report's fields out."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Rows read, scored and written at once: about 1 MB of headlines, and two pools of the classifier.
 ROWS: Final = 4096
+#: Where a result's metadata names the version of the model.
+MODEL: Final = b"undertow.model"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,18 @@ class Target:
 
         system, name = filesystem(self.out)
         return bool(system.get_file_info(name).type == fs.FileType.File)
+
+    def model(self) -> str | None:
+        """Version of the model whose verdicts the result holds; None where it does not say."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        system, name = filesystem(self.out)
+        try:
+            told = pq.read_schema(name, filesystem=system).metadata or {}
+        except (OSError, pa.ArrowException):
+            return None
+        return told[MODEL].decode() if MODEL in told else None
 
 
 def targets(pattern: str, out: str) -> list[Target]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from model.bulk import score_files
+from model.bulk import Options, score_files
 from model.errors import DataError, DeviceFailed, ModelError
 from model.inference import Classifier
+from model.registry import STARTER, load_manifest, write_manifest
 
 TEXTS = ["Acme shares plunge after a profit warning", "Borel raises its dividend", "", None]
 
@@ -58,6 +61,23 @@ def test_two_processes_score_every_file_and_a_second_run_skips_them(tmp_path):
         check(tmp_path / "out" / name)
     again = score_files(pattern, out, workers=2)
     assert (again.skipped, again.rows) == (3, 0)
+
+
+def test_results_of_another_model_are_not_taken_for_this_ones(tmp_path):
+    """All files were skipped, and what stood in the folder were the verdicts of the model before."""
+    write(tmp_path / "in", "a.parquet")
+    pattern, out = f"{tmp_path}/in/*.parquet", str(tmp_path / "out")
+    other = tmp_path / "model"
+    shutil.copytree(STARTER, other)
+    write_manifest(other, dataclasses.replace(load_manifest(other), version="another"))
+    score_files(pattern, out)
+    with pytest.raises(
+        DataError, match=r"holds verdicts of model .*, not of another; write these to another"
+    ):
+        score_files(pattern, out, options=Options(str(other)))
+    unsaid = pq.read_table(tmp_path / "out" / "a.parquet").replace_schema_metadata({})
+    pq.write_table(unsaid, tmp_path / "out" / "a.parquet")  # as an earlier release wrote it
+    assert score_files(pattern, out, options=Options(str(other))).skipped == 1
 
 
 def test_a_device_that_fails_leaves_no_file_without_verdicts(tmp_path, monkeypatch):
