@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -18,10 +18,14 @@ LOWEST, HIGHEST = 0.2, 5.0
 SMOOTHINGS = tuple(round(0.01 * step, 2) for step in range(11))
 
 
+#: (temperature, smoothing) that change nothing: what a head has that nothing is known of.
+NONE = (1.0, 0.0)
+
+
 def fit_calibration(logits: Floats, truth: Ints) -> tuple[float, float]:
     """(temperature, smoothing) under which `truth` is likeliest; (1, 0) where there is nothing to learn from."""
     if len(truth) == 0:
-        return 1.0, 0.0
+        return NONE
     return min(
         (_fit_temperature(logits, truth, smoothing) for smoothing in SMOOTHINGS), key=lambda fit: fit[0]
     )[1:]
@@ -52,8 +56,13 @@ def labelled(scored: Logits, examples: Sequence[Example]) -> dict[str, tuple[Flo
     }
 
 
-def fit_heads(scored: Logits, examples: Sequence[Example]) -> dict[str, tuple[float, float]]:
-    """(temperature, smoothing) per head from a development split."""
+def fit_heads(
+    scored: Logits, examples: Sequence[Example], before: Mapping[str, tuple[float, float]] | None = None
+) -> dict[str, tuple[float, float]]:
+    """(temperature, smoothing) per head from a development split; a head without labels in it keeps those of `before`."""
     heads = labelled(scored, examples)
-    fits = {head: fit_calibration(logits, truth) for head, (logits, truth) in heads.items()}
+    fits = {
+        head: fit_calibration(logits, truth) if len(truth) else (before or {}).get(head, NONE)
+        for head, (logits, truth) in heads.items()
+    }
     return {head: (round(temperature, 4), smoothing) for head, (temperature, smoothing) in fits.items()}

@@ -151,7 +151,7 @@ def _train(run: _Run, split: Split, work: Path, checkpoint: str | None) -> Train
     seconds = trainer.seconds
     network = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
     network.wide = widened(run.config, loaded, split.train)
-    metrics, calibration = _judge(network, trainer.dev_collate, split.dev)
+    metrics, calibration = _judge(network, trainer.dev_collate, split.dev, loaded)
     if trainer.is_world_process_zero():  # one process per GPU trains, one writes
         _write(run, loaded, network, metrics, calibration, seconds)
     trainer.accelerator.wait_for_everyone()
@@ -264,8 +264,12 @@ def make_trainer(
 
 
 def _judge(
-    network: torch.nn.Module, collate: Collator, dev: Sequence[Example]
+    network: torch.nn.Module, collate: Collator, dev: Sequence[Example], loaded: Loaded
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     scored = score_examples(network, collate, dev, torch.device("cpu"))
     metrics = {k: round(v, 4) for k, v in dev_metrics(scored, dev).items() if not math.isnan(v)}
-    return metrics, fit_heads(scored, dev)
+    before = {}
+    if loaded.manifest and is_trained(loaded):
+        smoothings = loaded.manifest.smoothings
+        before = {head: (t, smoothings.get(head, 0.0)) for head, t in loaded.manifest.temperatures.items()}
+    return metrics, fit_heads(scored, dev, before)

@@ -150,6 +150,19 @@ def test_going_on_from_a_champion_keeps_its_lineage_and_learns_masked_labels(
     assert "sentiment_f1" not in result.metrics
 
 
+def test_a_head_that_is_not_judged_keeps_the_calibration_it_had(tiny_model, tiny_config, tmp_path):
+    """Labels of sentiment alone took the calibration off companies and topics, of which nothing new was known."""
+    rows = [{"text": r["text"], "sentiment": r["sentiment"]} for r in make_rows(40, seed=9)]
+    labels = Source("labels", write_rows(tmp_path / "labels.jsonl", rows), "internal")
+    config = dataclasses.replace(tiny_config, start=str(tiny_model), epochs=1)
+    finetune(config, [labels], tmp_path / "m", created_at=AT, device="cpu")
+    before, after = load_manifest(tiny_model), load_manifest(tmp_path / "m")
+    assert before.temperatures["company"] != 1.0
+    for head in ("company", "topics"):
+        assert after.temperatures[head] == before.temperatures[head]
+        assert after.smoothings[head] == before.smoothings[head]
+
+
 def test_chinese_is_learnt_end_to_end(tiny_config, tmp_path):
     source = Source("zh", write_rows(tmp_path / "zh.jsonl", make_chinese_rows(60)), "MIT")
     config = dataclasses.replace(tiny_config, languages=("zh",), epochs=12, max_tokens=32)
