@@ -23,7 +23,7 @@ from model.batches import mention_mask
 from model.encoders import Loaded, load_model
 from model.errors import DeviceFailed, DeviceLost, ModelError
 from model.example import find_spans, normalise
-from model.explain import occlude, words_of
+from model.explain import Word, occlude, words_of
 from model.figures import Compared, compare_figures
 from model.hardware import (
     free_cached,
@@ -149,13 +149,14 @@ class Classifier:
         """What each word adds to the score of the story, or of `company` in it: the score with it, less without.
 
         A bare name is looked up in the text. A word is left out by putting the mask token in its place; the company's
-        own are not. Raises ModelError where the text cannot be judged.
+        own are not. Words behind the last one that is read add nothing and are not asked about: a judgement for each
+        would take hours. Raises ModelError where the text cannot be judged.
         """
         asked = _located(text, company) if company else None
         if asked is not None and not asked.spans:
             raise ModelError(f"{asked.name!r} does not stand in the text; write it as it stands there")
         name, spans = asked or (None, ())
-        words = words_of(text, spans)
+        words = self._read_of(text, words_of(text, spans))
         mask_token = str(self._tokens.id_to_token(self._mask_id()))
         inputs = [TextInput(text, [asked] if asked else [])]
         for word in words:
@@ -166,6 +167,12 @@ class Classifier:
             Contribution(w.token, w.start, w.end, scores[0] - s)
             for w, s in zip(words, scores[1:], strict=True)
         ]
+
+    def _read_of(self, text: str, words: Sequence[Word]) -> list[Word]:
+        """Those of the words that stand within the limit of tokens."""
+        _, read = self._as_read(text)
+        end = max((end for _, end in self._tokens.encode(read.text).offsets), default=0)
+        return [word for word in words if read.moved([(word.start, word.end)])[0][0] < end]
 
     @staticmethod
     def _score(verdict: Verdict | Failure, company: str | None) -> float:
@@ -206,8 +213,7 @@ class Classifier:
         if not raw.strip():
             return Failure("no text")
         try:
-            text = normalise(raw.encode("utf-8", "replace").decode())
-            read = compare_figures(text) if self._compares else Compared(text)
+            text, read = self._as_read(raw)
             encoding = self._tokens.encode(read.text)
             found = [_located(text, c) for c in given.companies]
             offsets = encoding.offsets if found else ()
@@ -216,6 +222,11 @@ class Classifier:
             return _Item(encoding.ids, [m.name for m in found], positions)
         except Exception as error:  # noqa: BLE001 - a hostile text must cost its own verdict only
             return Failure(f"cannot be tokenised: {type(error).__name__}: {error}")
+
+    def _as_read(self, raw: str) -> tuple[str, Compared]:
+        """The text without what says nothing, character for character; and what the network reads of it."""
+        text = normalise(raw.encode("utf-8", "replace").decode())
+        return text, compare_figures(text) if self._compares else Compared(text)
 
     # --- tokens to verdicts -------------------------------------------------------------------------------------
 

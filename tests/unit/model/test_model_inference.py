@@ -223,6 +223,14 @@ def test_explaining_gives_each_words_share_with_its_place(classifier):
         classifier.explain(text, "nobody")
 
 
+def test_explaining_a_long_text_asks_about_the_words_that_are_read(classifier):
+    """It judged the text once for each of its words: a copied report took hours, and gigabytes."""
+    begin = "acme rises sales in its record quarter as strong shares rise and debt falls down for borel "
+    long = classifier.explain(begin + "profit loss " * 800, "acme")
+    assert [p.token for p in long[:15]] == begin.split()[1:16]
+    assert len(long) == 61  # with the company's own, [CLS] and [SEP] the 64 tokens that the encoder reads
+
+
 def test_explaining_asks_about_every_name_of_a_company_as_its_verdict_did(classifier, monkeypatch):
     text = "acme rises after borel falls"  # both are names of one company
     company = Mentioned("acme group", ((0, 4), (17, 22)))
