@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.label.dataset import Copies, Dataset, LabelledArticle
+
+Trained = TypeVar("Trained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,6 @@ def train_challenger(
 
     Goes on from the run's checkpoints after a kill, starts again where they are of no use. Returns figures of the run.
     """
-    from model.errors import TrainingError
     from model.finetune import finetune
     from model.recipe import RETRAIN, count_rows, label_source, own_texts, rehearsal
     from model.training import TrainConfig
@@ -121,12 +122,7 @@ def train_challenger(
         sources.append(replace(label_source(files.old), name="labels_before", weight=weight))
     arguments: dict[str, Any] = {"created_at": created_at, "work": files.work, "device": device}
     arguments["command"] = f"undertow retrain --run-key {files.folder.name}"
-    try:
-        result = finetune(config, sources, out, **arguments)
-    except TrainingError:
-        # checkpoints of other settings: the settings changed between two tries of one run
-        shutil.rmtree(files.work, ignore_errors=True)
-        result = finetune(config, sources, out, **arguments)
+    result = _go_on_or_afresh(files.work, lambda: finetune(config, sources, out, **arguments))
     _clear(files.work, files.curves / "train")
     return {
         "train_examples": result.train_examples,
@@ -140,6 +136,20 @@ def forget_adapted(files: RunFiles) -> None:
     """Deletes the adapted encoder and what it read, once a challenger has begun from it: as large as a model, every week."""
     shutil.rmtree(files.adapted, ignore_errors=True)
     files.texts.unlink(missing_ok=True)
+
+
+def _go_on_or_afresh(work: Path, train: Callable[[], Trained]) -> Trained:
+    """What `train` returns; checkpoints in `work` are deleted where they are of other settings or data.
+
+    Both may change between two tries of one run: by a setting, an archive that is imported, articles that are revised.
+    """
+    from model.errors import TrainingError
+
+    try:
+        return train()
+    except TrainingError:
+        shutil.rmtree(work, ignore_errors=True)
+        return train()
 
 
 def _clear(work: Path, curves: Path) -> None:
@@ -161,7 +171,10 @@ def adapt_encoder(
     device: str,
     tracking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Lets the encoder read unlabelled texts (masked words), oldest first; writes `files.adapted`."""
+    """Lets the encoder read unlabelled texts (masked words), oldest first; writes `files.adapted`.
+
+    Goes on after a kill as `train_challenger` does.
+    """
     from model.data import Source
     from model.pretrain import pretrain
     from model.training import TrainConfig
@@ -170,8 +183,11 @@ def adapt_encoder(
     source = Source("news", files.texts, "internal", "articles of this installation, without labels")
     config = TrainConfig(base=base, start=str(start or ""), epochs=1, learning_rate=5e-5, tracking=tracking)
     work = files.folder / "work_adapt"
-    result = pretrain(
-        config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=device
+    result = _go_on_or_afresh(
+        work,
+        lambda: pretrain(
+            config, texts, files.adapted, created_at=created_at, sources=[source], work=work, device=device
+        ),
     )
     _clear(work, files.curves / "adapt")
     return {"texts": result.texts, "loss_before": result.loss_before, "loss_after": result.loss_after}

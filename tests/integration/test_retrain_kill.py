@@ -15,6 +15,7 @@ from learning import champion_of, crown, give_labels, make_champion, make_line, 
 
 from model.registry import verify
 from pipeline import run
+from pipeline.label.learn import RunFiles, adapt_encoder
 from pipeline.store import models
 
 # After which step a run is killed, and within how many seconds of its beginning.
@@ -93,3 +94,16 @@ def test_killed_at_random_points(engine, database_url, tmp_path, child):
     unread = "select count(*) from stories where id not in (select story_id from scores where model_version_id = :id)"
     assert one(line, unread, id=row.challenger_id) == 0
     assert not list((tmp_path / "home").rglob("*.partial"))
+
+
+def test_an_adaptation_whose_texts_changed_after_a_kill_begins_again(tmp_path, tmp_path_factory):
+    """An archive that was imported meanwhile; every further try was refused for the checkpoints of the first."""
+    champion = make_champion(tmp_path_factory.mktemp("learner"))
+    files = RunFiles(tmp_path / "run")
+    (files.folder / "work_adapt").mkdir(parents=True)
+    (files.folder / "work_adapt" / "settings.txt").write_text("of the texts before")
+    texts = [f"acme rises {n}" for n in range(30)]
+    told = adapt_encoder(files, texts, start=champion, base="", created_at="2026-01-31", device="cpu")
+    assert told["texts"] == 30
+    assert verify(files.adapted).settings["stage"] == "adapted"
+    assert not (files.folder / "work_adapt").exists()
