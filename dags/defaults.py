@@ -81,11 +81,18 @@ def in_training(hours: int) -> dict[str, Any]:
     return on_gpu(hours, pool="training")
 
 
-def approval(task_id: str, question: str) -> Any:
-    """A task that waits for a person's yes in Airflow; a no ends the run without a failure, no answer with one."""
-    from airflow.providers.standard.operators.hitl import ApprovalOperator
+def approval_of(what: str, *, yes: str, no: str) -> Any:
+    """Task `approve`, that waits for a person's answer in Airflow and goes on with task `yes` or `no`; without one it fails."""
+    from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
-    return ApprovalOperator(task_id=task_id, subject=question, response_timeout=APPROVAL_WAIT, retries=0)
+    return HITLBranchOperator(
+        task_id="approve",
+        subject=f"Promote {what}?",
+        options=["Approve", "Reject"],
+        options_mapping={"Approve": yes, "Reject": no},
+        response_timeout=APPROVAL_WAIT,
+        retries=0,
+    )
 
 
 def options(late_after: timedelta) -> dict[str, Any]:

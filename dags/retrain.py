@@ -13,8 +13,8 @@ Long tasks take the pool `training`, one at a time, and the scorer's pool `gpu` 
 - *train* fine-tunes a candidate. Red: see its log; out of memory: lower UNDERTOW_SCORE_BATCH_STORIES, or use a GPU.
 - *evaluate* compares candidate and champion on the same frozen sets, and writes the report.
 - *gate* writes the report, and ends the run when the candidate is not better everywhere it must be.
-- *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on. Red: nobody answered within a week; a yes can still
-  be given by `undertow retrain --approve`.
+- *approve* waits for a person, when UNDERTOW_RETRAIN_APPROVAL is on; a no goes on to *decline*. Red: nobody answered within
+  a week; `undertow retrain --approve` or `--decline` still does.
 - *promote* makes the candidate champion. Red: the champion changed meanwhile; the run is over, start a new one.
 - *rescore* reads the last months with the new champion, the newest first.
 """
@@ -25,10 +25,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Metadata, Param, dag, task
-from defaults import APPROVAL_WAIT, LABELS, MODEL, SETTINGS, approval, cron, in_training, options
+from defaults import APPROVAL_WAIT, LABELS, MODEL, SETTINGS, approval_of, cron, in_training, options
 
+from pipeline import approval, run
 from pipeline import retrain as steps
-from pipeline import run
 
 
 @dag(
@@ -79,9 +79,15 @@ def retrain() -> None:
         with run.open_line() as line:
             return steps.rescore(line, run_id)
 
+    @task
+    def decline(run_id: Any = None) -> dict[str, Any]:
+        with run.open_line() as line:
+            return approval.decline(line, run_id)
+
     last = enough() >> prepare() >> adapt() >> train() >> evaluate() >> gate()
     if SETTINGS.retrain_approval:
-        last >>= approval("approve", "Promote the candidate of run {{ run_id }}?")
+        last >>= approval_of("the candidate of {{ run_id }}", yes="promote", no="decline")
+        last >> decline()
     last >> promote() >> rescore()
 
 

@@ -214,6 +214,8 @@ def promote(
         return {"champion": challenger.version, "already": True}
     if row.overtaken:
         raise _overtaken(run_key)
+    if row.declined:
+        raise UsageError(f"a person declined to promote run {run_key}", "retrain again: `undertow retrain`")
     if not gate(line, run_key, as_of=as_of)["promote"]:
         raise UsageError(
             f"the gate refused run {run_key}", "its reasons: `undertow retrain --run-key KEY --report FILE`"
@@ -318,28 +320,6 @@ def retrain(
         report["rescore"] = rescore(line, run_key, as_of=as_of)
     row = _begun(line, run_key, as_of)
     return {**report, "state": row.state, "report": row.report_path}
-
-
-def approve(
-    line: Line,
-    run_key: str | None = None,
-    *,
-    as_of: datetime | None = None,
-    progress: Callable[[str], None] = lambda step: None,
-) -> dict[str, Any]:
-    """Promotes a run that waits for a person (default: the newest such). Raises UsageError when none waits."""
-    with line.engine.connect() as connection:
-        waiting = [
-            row for row in retrainings.list_retrainings(connection) if row.state == "awaiting_approval"
-        ]
-    row = next((row for row in waiting if run_key in (None, row.run_key)), None)
-    if row is None:
-        raise UsageError("no retraining waits for approval", "`undertow retrain` begins one")
-    progress("promote")
-    report = {"run_key": row.run_key, "promote": promote(line, row.run_key, as_of=as_of)}
-    progress("rescore")
-    report["rescore"] = rescore(line, row.run_key, as_of=as_of)
-    return {**report, "state": "promoted", "report": row.report_path}
 
 
 def copy_report(line: Line, run_key: str, path: Path) -> None:

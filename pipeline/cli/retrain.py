@@ -24,6 +24,7 @@ def retrain(
     approve: bool = typer.Option(
         False, "--approve", help="Promote the run that waits for it (UNDERTOW_RETRAIN_APPROVAL)."
     ),
+    decline: bool = typer.Option(False, "--decline", help="End the run that waits: the champion stays."),
     report: Path | None = typer.Option(None, "--report", help="Copy the HTML report of the run here."),
     as_json: bool = JSON,
 ) -> None:
@@ -32,22 +33,25 @@ def retrain(
     Killed at any point, it leaves the champion in place and goes on when called again.
     Example: undertow retrain --force --report report.html
     """
+    from pipeline import approval, run
     from pipeline import retrain as steps
-    from pipeline import run
 
     def tell(step: str) -> None:
         if not as_json:
             typer.echo(f"{step} ...", err=True)
 
+    if approve and decline:
+        raise UsageError("--approve and --decline exclude each other", "give one of them")
     check_file(report)
     with run.open_line() as line:
-        if run_key is not None and not approve:
-            _know(line, run_key)
-        done = (
-            steps.approve(line, run_key, progress=tell)
-            if approve
-            else steps.retrain(line, run_key, force=force, progress=tell)
-        )
+        if approve:
+            done = approval.approve(line, run_key, progress=tell)
+        elif decline:
+            done = approval.decline(line, run_key)
+        else:
+            if run_key is not None:
+                _know(line, run_key)
+            done = steps.retrain(line, run_key, force=force, progress=tell)
         if report is not None and done["state"] != "skipped":
             with writing(report):
                 steps.copy_report(line, done["run_key"], report)
@@ -83,7 +87,7 @@ def _headline(done: dict[str, object]) -> str:
                 f"run {done['run_key']}: the challenger is champion now; `undertow models rollback` goes back"
             )
         case "awaiting_approval":
-            return f"run {done['run_key']}: the challenger passed and waits: `undertow retrain --approve`"
+            return f"run {done['run_key']}: the challenger passed and waits for --approve or --decline"
         case "refused":
             return f"run {done['run_key']}: the champion stays"
     return f"run {done['run_key']}: {done['state']}"

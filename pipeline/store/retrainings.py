@@ -44,6 +44,11 @@ class Retraining:
         """Another model became champion while it ran: it ended without a decision."""
         return bool(self.data.get("overtaken"))
 
+    @property
+    def declined(self) -> bool:
+        """It passed the gate, and a person said no."""
+        return bool(self.data.get("declined"))
+
 
 def open_retraining(connection: Connection, run_key: str, champion_id: int, as_of: datetime) -> Retraining:
     """The row of `run_key`, made when it is new."""
@@ -99,6 +104,14 @@ def end_overtaken(connection: Connection, run_key: str, reason: str, as_of: date
     """Ends a run whose champion is champion no more; its labels are new to the next one."""
     update_retraining(
         connection, run_key, state="refused", finished_at=as_of, reasons=[reason], data={"overtaken": True}
+    )
+
+
+def end_declined(connection: Connection, row: Retraining, as_of: datetime) -> None:
+    """Ends a run that a person declined to promote; its labels count as used, as after a refusal by the gate."""
+    reasons = [*row.reasons, "A person declined the promotion."]
+    update_retraining(
+        connection, row.run_key, state="refused", finished_at=as_of, reasons=reasons, data={"declined": True}
     )
 
 

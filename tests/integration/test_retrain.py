@@ -25,7 +25,7 @@ from learning import (
 )
 from newsroom import NOW
 
-from pipeline import promotion, rehearse, retrain, run
+from pipeline import approval, promotion, rehearse, retrain, run
 from pipeline.errors import UsageError
 from pipeline.label import measure
 from pipeline.label.gate import decide
@@ -303,10 +303,26 @@ def test_approval_waits_for_a_person(line):
     before = champion_of(line)
     assert retrain.retrain(line, "r1", as_of=NOW)["state"] == "awaiting_approval"
     assert champion_of(line) == before
-    assert retrain.approve(line, as_of=NOW)["state"] == "promoted"
+    assert approval.approve(line, as_of=NOW)["state"] == "promoted"
     assert champion_of(line) != before
+    for answer in (approval.approve, approval.decline):
+        with pytest.raises(UsageError, match="no retraining waits"):
+            answer(line)
+
+
+def test_a_no_ends_the_run_for_good(line):
+    line = dataclasses.replace(line, settings=line.settings.model_copy(update={"retrain_approval": True}))
+    give_labels(line)
+    before = champion_of(line)
+    retrain.retrain(line, "r1", as_of=NOW)
+    for _ in range(2):  # Airflow may try its task again
+        assert approval.decline(line, "r1", as_of=NOW)["state"] == "refused"
+    assert row_of(line).reasons[-1] == "A person declined the promotion."
     with pytest.raises(UsageError, match="no retraining waits"):
-        retrain.approve(line)
+        approval.approve(line, as_of=NOW)
+    with pytest.raises(UsageError, match="a person declined"):
+        retrain.promote(line, "r1", as_of=NOW)
+    assert champion_of(line) == before
 
 
 def test_a_comparison_with_another_champion_promotes_nothing(line, champion):
