@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Whatever a shell of another project points Python at: it may have a `pipeline` or a `model`, too.
+export PYTHONPATH := $(CURDIR)
+unexport PYTHONHOME
 
 # The Python that makes .venv; 3.11 to 3.13. Everything afterwards runs in .venv.
 PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python$(version))) python3)
@@ -17,7 +20,7 @@ BIN := .venv/bin
 UNDERTOW := $(BIN)/undertow
 # UNDERTOW_HOME as the settings read it: from the environment, else from the last such line of .env.
 IN_FILE := $(shell [ ! -f .env ] || sed -nE 's/^[[:space:]]*(export[[:space:]]+)?UNDERTOW_HOME[[:space:]]*=[[:space:]]*//p' .env \
-  | tail -n 1 | sed -E -e "s/^'([^']*)'.*/\1/" -e 's/^"([^"]*)".*/\1/' -e 's/[[:space:]]+(\#.*)?$$//' -e "s|^~/|$$HOME/|")
+  | tail -n 1 | sed -E -e "s/^'([^']*)'.*/\1/" -e 's/^"([^"]*)".*/\1/' -e 's/[[:space:]]+(\#.*)?$$//' -e "s|^~/|$$(echo ~)/|")
 HOME_CHOSEN := $(or $(UNDERTOW_HOME),$(IN_FILE))
 # As long as no live system was started here, what there is to look at is the demo's.
 LOOK := $(if $(HOME_CHOSEN)$(wildcard .undertow/postgres),,$(if $(wildcard .undertow/demo),UNDERTOW_HOME=.undertow/demo))
@@ -47,7 +50,8 @@ doctor: install  ## Check Python, database, model, Airflow, receivers and disk, 
 
 ##@ Work on it
 install: ## Make .venv from requirements.lock; does nothing when that is done already
-	@cat requirements.lock pyproject.toml | cmp -s - .venv/installed || PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" bash .ci/install
+	@[ -x .venv/bin/python ] && { [ ! -e .venv/place ] || (cd ./.venv && pwd -P | cmp -s - place); } \
+	  && cat requirements.lock pyproject.toml | cmp -s - .venv/installed || PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" bash .ci/install
 
 test: install  ## Run every test: unit, integration, end to end (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest $(ARGS)

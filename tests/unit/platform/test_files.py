@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,10 @@ def test_every_target_has_a_line_of_help(project_root: Path) -> None:
 def made(project_root: Path, folder: Path, *words: str, answer: str = "", **settings: str) -> str:
     """What make does in `folder`, as it prints it."""
     shutil.copy(project_root / "Makefile", folder)
-    command = ["make", "-C", str(folder), *words]
+    command = ["make", "--no-print-directory", "-C", str(folder), *words]
     kept = {name: os.environ[name] for name in ("PATH", "HOME")}
-    done = subprocess.run(command, env={**kept, **settings}, input=answer, capture_output=True, text=True)
+    given = {name: value for name, value in {**kept, **settings}.items() if value}
+    done = subprocess.run(command, env=given, input=answer, capture_output=True, text=True)
     return done.stdout + done.stderr
 
 
@@ -76,15 +78,58 @@ def test_make_looks_at_the_demo_while_nothing_else_is_there(
     assert "remove .undertow with" in asked(project_root, tmp_path)
 
 
-def asked(project_root: Path, folder: Path, **settings: str) -> str:
-    """What `make clean` asks somebody who then says no; a program in undertow's place tells if it was started."""
+def installed(folder: Path, undertow: str) -> None:
+    """A .venv as `make install` leaves it, with a script in undertow's place, and an installer that says it was asked."""
     program = folder / ".venv/bin/undertow"
     program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text("#!/bin/sh\necho started\n")
+    program.write_text(f"#!/bin/sh\n{undertow}\n")
     program.chmod(0o755)
-    for name in ("requirements.lock", "pyproject.toml"):
+    if not (folder / ".venv/bin/python").exists():
+        (folder / ".venv/bin/python").symlink_to(sys.executable)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/installed"):
         (folder / name).touch()
-    (folder / ".venv/installed").touch()
+    (folder / ".venv/place").write_text(f"{folder.resolve()}/.venv\n")
+    (folder / ".ci").mkdir(exist_ok=True)
+    (folder / ".ci/install").write_text("echo installing\n")
+
+
+def test_make_installs_anew_where_the_venv_is_that_of_another_folder_or_its_python_is_gone(
+    project_root: Path, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old place", tmp_path / "new"
+    old.mkdir()
+    installed(old, "true")
+    assert made(project_root, old, "install") == ""
+    (old / ".venv/place").unlink()  # made before its place was noted
+    assert made(project_root, old, "install") == ""
+    installed(old, "true")
+    shutil.copytree(old, new, symlinks=True)
+    assert made(project_root, new, "install") == "installing\n"
+    assert made(project_root, old, "install") == ""
+    (old / ".venv/bin/python").unlink()
+    (old / ".venv/bin/python").symlink_to("/usr/bin/python3.0")
+    assert made(project_root, old, "install") == "installing\n"
+    # and the installer itself does not take the old one for its own
+    shutil.copy(project_root / ".ci/install", new / ".ci/install")
+    assert "needs Python 3.11" in made(project_root, new, "install", "PYTHON=/usr/bin/python3.0")
+
+
+def test_make_runs_this_checkout_wherever_a_shell_points_python(project_root: Path, tmp_path: Path) -> None:
+    installed(tmp_path, 'echo "path=$PYTHONPATH home=$PYTHONHOME"')
+    said = made(project_root, tmp_path, "status", PYTHONPATH="/srv/other", PYTHONHOME="/srv/python")
+    assert said == f"path={tmp_path.resolve()} home=\n"
+
+
+def test_make_reads_the_home_without_one_of_the_user(project_root: Path, tmp_path: Path) -> None:
+    (tmp_path / ".undertow/demo").mkdir(parents=True)
+    (tmp_path / ".env").write_text("UNDERTOW_HOME=/srv/undertow\n")
+    assert made(project_root, tmp_path, "-n", "status", HOME="").endswith("\n.venv/bin/undertow status\n")
+    assert "remove /srv/undertow with" in asked(project_root, tmp_path, HOME="")
+
+
+def asked(project_root: Path, folder: Path, **settings: str) -> str:
+    """What `make clean` asks somebody who then says no; a program in undertow's place tells if it was started."""
+    installed(folder, "echo started")
     said = made(project_root, folder, "clean", answer="n\n", **settings)
     assert "started" not in said, "the system was stopped before anybody agreed"
     return said
