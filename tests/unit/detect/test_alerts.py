@@ -61,7 +61,28 @@ def test_evidence_must_be_there_besides_the_score() -> None:
 
 
 def test_it_is_held_at_half_the_threshold_and_resolves_after_the_hold_hours() -> None:
-    assert kinds([6, 1.6, 1.6, 0, 0, 0, 0]) == [(0, "pending"), (0, "open"), (1, "held"), (6, "resolve")]
+    assert kinds([6, 1.5, 1.5, 0, 0, 0, 0]) == [(0, "pending"), (0, "open"), (1, "held"), (6, "resolve")]
+    assert kinds([6, 1.5, 1.4, 0, 0, 0]) == [(0, "pending"), (0, "open"), (1, "held"), (5, "resolve")]
+
+
+def test_a_score_without_the_evidence_holds_an_alert_and_is_no_crossing() -> None:
+    fired, _ = advance(None, Observation(START, 6.0, enough=True), RULE)
+    held, changes = advance(fired, Observation(START + TICK, 6.0, enough=False), RULE)
+    assert held is not None
+    assert (held.state, changes) == ("held", (Change("held", "critical"),))
+
+
+def test_an_alert_remembers_when_it_fired_and_when_it_was_last_worth_holding() -> None:
+    episode: Episode | None = None
+    for n, score in enumerate([3.5, 4.5, 1.6, 0.0]):
+        episode, _ = advance(episode, Observation(START + TICK * n, score, enough=True), RULE)
+    assert episode is not None
+    assert (episode.pending_at, episode.fired_at) == (START, START + TICK)
+    assert (episode.last_crossed_at, episode.peak) == (START + 2 * TICK, 4.5)
+
+
+def test_what_turns_critical_before_it_fires_opens_as_critical() -> None:
+    assert live([3.5, 6.0]) == [(0, "pending", "warning", False), (1, "open", "critical", True)]
 
 
 def test_a_rise_is_told_once() -> None:
@@ -109,7 +130,8 @@ def test_a_reopening_is_told_like_an_opening_where_nobody_was_told_before() -> N
 
 
 def test_after_the_reopening_time_it_is_another_alert() -> None:
-    assert (14, "pending") in kinds([6, 0, 0, 0, 0, *[0] * 9, 6])
+    assert (12, "reopen") in kinds([6, 0, 0, 0, 0, *[0] * 7, 6])
+    assert (13, "pending") in kinds([6, 0, 0, 0, 0, *[0] * 8, 6])
 
 
 def test_no_data_freezes() -> None:

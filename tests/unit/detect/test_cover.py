@@ -23,9 +23,9 @@ def test_half_of_the_stories_told_before_is_enough() -> None:
 
 
 def test_several_together_tell_it_and_the_one_with_most_leads() -> None:
-    drugs = replace(BANKS, series_id=2, told_by=50)
+    drugs = replace(BANKS, series_id=2, told_by=150)
     told = shared(1) + shared(2, 3, series_id=2)
-    assert covering_alerts("topic", "critical", [*STORIES, 5, 6], [BANKS, drugs], told) == [50, 100]
+    assert covering_alerts("topic", "critical", [*STORIES, 5, 6], [BANKS, drugs], told) == [150, 100]
 
 
 def test_what_was_folded_into_an_alert_covers_in_its_name() -> None:
@@ -47,3 +47,5 @@ def test_the_next_company_of_a_told_sector_is_news() -> None:
     assert covering_alerts("company", "critical", STORIES, [BANKS], shared(*STORIES, at=soon)) == [100]
     company = replace(BANKS, kind="company")  # and the sector of a told company never is
     assert covering_alerts("sector", "critical", STORIES, [company], shared(*STORIES, at=late)) == [100]
+    # nor is another sector with the stories of a told one
+    assert covering_alerts("sector", "critical", STORIES, [BANKS], shared(*STORIES, at=late)) == [100]

@@ -198,6 +198,7 @@ def test_missed_runs_are_caught_up_and_the_first_window_closes_early() -> None:
     assert due_ticks(MONDAY + TICK, None, now, most) == []
     assert due_ticks(MONDAY - 3 * TICK, None, now, most) == [MONDAY - 2 * TICK, MONDAY - TICK, MONDAY]
     assert len(due_ticks(MONDAY - timedelta(days=60), None, now, most)) == 14 * TICKS_PER_DAY + 1
+    assert len(due_ticks(None, MONDAY - timedelta(days=60), now, most)) == 14 * TICKS_PER_DAY + 1
 
 
 def counts(days: int = 30, spike: bool = True, seed: int = 3) -> Counts:

@@ -64,6 +64,8 @@ def test_guids_that_collide_too_often_are_given_up() -> None:
     assert degraded_policy(good, "guid") == "guid"
     bad = [item("same", f"https://e.com/{n}") for n in range(20)]
     assert degraded_policy(bad, "guid") == "link"
+    few = [item(f"g{max(n, 5)}") for n in range(100)]  # five of a hundred have that of another
+    assert degraded_policy(few, "guid") == "guid"
 
 
 def test_the_same_text_is_unchanged_another_is_revised() -> None:
@@ -98,6 +100,50 @@ def test_a_new_guid_on_the_same_page_is_the_same_article() -> None:
     (old,), (new,) = identities([before]), identities([after])
     aliases = {alias: [known(before, old)] for _, alias in old.aliases}
     assert judge(after, new, {}, aliases, NOW).article_id == 7
+
+
+def under_another_name(before: Item, after: Item, *others: Known) -> str:
+    """What `after` is where `before` is stored under another key; `others` have its aliases too."""
+    (old,), (new,) = identities([before]), identities([after])
+    aliases = {alias: [known(before, old), *others] for _, alias in old.aliases}
+    return judge(after, new, {}, aliases, NOW).kind
+
+
+def test_a_page_that_says_nearly_the_same_days_later_is_a_new_article() -> None:
+    before = item("a", title="Acme opens a plant in Ohio")
+    assert under_another_name(before, item("b", text="more", at=NOW + DAY)) == "revised"
+    assert under_another_name(before, item("b", text="more", at=NOW + 3 * DAY)) == "new"
+
+
+def test_a_headline_alone_brings_back_the_very_same_text_only() -> None:
+    before = item("a", "https://e.com/1")
+    assert under_another_name(before, item("b", "https://e.com/2")) == "unchanged"
+    assert under_another_name(before, item("b", "https://e.com/2", text="another")) == "new"
+    short = item("a", "https://e.com/1", title="Market update")
+    assert under_another_name(short, item("b", "https://e.com/2", title="Market update")) == "new"
+
+
+def test_a_name_that_two_articles_have_brings_back_neither() -> None:
+    before, other = item("a"), item("c")
+    (identity,) = identities([other])
+    assert under_another_name(before, item("b")) == "unchanged"
+    assert under_another_name(before, item("b"), known(other, identity, article_id=8)) == "new"
+
+
+def test_a_headline_rewritten_the_same_day_is_a_revision() -> None:
+    before, after = item(title="Acme opens a plant in Ohio"), item(title="Unions strike at Acme's new factory")
+    corrected = item(at=NOW - 3 * DAY, text="with the right date")
+    (old,) = identities([before])
+    for now_said in (after, corrected):
+        (new,) = identities([now_said])
+        assert judge(now_said, new, {new.item_key: known(before, old)}, {}, NOW).kind == "revised"
+
+
+def test_a_page_that_several_items_link_to_identifies_none() -> None:
+    items = [item(None, "https://e.com/all", f"Title number {n} of them") for n in range(2)]
+    found = identities(items)
+    assert found[0].item_key != found[1].item_key
+    assert not any(kind == "link" for identity in found for kind, _ in identity.aliases)
 
 
 def test_the_same_page_with_other_news_is_a_new_article() -> None:

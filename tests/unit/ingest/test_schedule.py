@@ -51,6 +51,11 @@ def test_backoff_doubles_to_a_day_and_never_ends() -> None:
     assert len({due.at for due in crowd}) > 15  # those that fail for long spread all the same
 
 
+def test_a_feed_that_fails_is_asked_no_more_often_than_it_may_be_when_it_works() -> None:
+    slow = pace(error_count=1, min_interval=timedelta(hours=2))
+    assert next_due(slow, NOW, failed=True).at - NOW >= timedelta(hours=2) * 0.8
+
+
 def test_retry_after_wins_over_backoff_and_is_capped() -> None:
     due = next_due(pace(error_count=1), NOW, failed=True, retry_after=timedelta(hours=2))
     assert due.at == NOW + timedelta(hours=2)

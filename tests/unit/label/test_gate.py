@@ -171,6 +171,12 @@ def test_broken_calibration_is_refused(champion, better, truth):
     assert decide(weigh(champion, Verdicts(truth, sure, better.article, {}))).failed == ("calibration",)
 
 
+@pytest.mark.parametrize(("by_chance", "passes"), [(0.01, False), (0.05, True)])
+def test_a_calibration_error_that_so_few_rows_explain_is_none(champion, better, by_chance, passes):
+    changes = {"calibration": (0.02, 0.06), "calibration_by_chance": by_chance}
+    assert decide(weigh(champion, better, **changes)).failed == (() if passes else ("calibration",))
+
+
 def test_half_the_speed_is_refused(champion, better):
     assert decide(weigh(champion, better, speed=(100.0, 50.0))).failed == ("speed",)
 
@@ -192,6 +198,11 @@ def test_behaviour_may_change_as_much_as_chance_does(champion, better, won, lost
     assert decide(weigh(champion, better, behaviour=kinds)).promote == passes
 
 
+def test_one_case_of_a_small_kind_is_not_unlearning_it(champion, better):
+    kinds = {**KINDS, "numbers": Kind(10, 0.8, 0.7, 0, 1)}
+    assert decide(weigh(champion, better, behaviour=kinds)).promote
+
+
 def test_worse_topics_are_refused(champion, better):
     assert decide(weigh(champion, better, topics_won=4, topics_lost=30)).failed == ("topics",)
 
@@ -203,8 +214,14 @@ def test_other_alerts_are_refused(champion, better, replay):
     assert decide(weigh(champion, better, replay=replay)).failed == ("alerts",)
 
 
+def test_a_few_alerts_more_than_none_are_no_flood(champion, better):
+    assert decide(weigh(champion, better, replay=Replay(21, 0, 3))).promote
+    assert decide(weigh(champion, better, replay=Replay(21, 0, 4))).failed == ("alerts",)
+
+
 def test_too_little_evidence_is_refused(champion, better):
     assert decide(weigh(champion, better, articles=59)).failed == ("evidence",)
+    assert decide(weigh(champion, better, articles=60)).promote
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -70,6 +70,17 @@ def test_calibration_takes_off_what_label_smoothing_put_in():
     assert 0 < mended.min() < mended.max() < 1
 
 
+def test_the_surest_answer_rules_no_class_out():
+    sure = calibrated(np.array([[60.0, 0.0, -60.0]]), 0.5, 0.1)
+    assert np.isfinite(sure).all()
+    assert 0 < sure.min() < 1e-4
+
+
+def test_the_interval_leaves_out_a_fortieth_on_either_side():
+    low, high = bootstrap(lambda rows: rows[0] / 10_000, 10_000, rounds=4000)
+    assert (low, high) == (pytest.approx(0.025, abs=0.01), pytest.approx(0.975, abs=0.01))
+
+
 def test_the_interval_covers_the_mean_about_as_often_as_it_says():
     covered = 0
     for seed in range(60):

@@ -100,6 +100,14 @@ def test_quiet_hours_put_off(when: str, severity: str, resolved: bool, sent: str
     assert delivery.not_before_at == at(sent)
 
 
+def test_hours_over_midnight_belong_to_the_day_on_which_they_begin() -> None:
+    friday_night = Hours(time(22), time(7), frozenset({4}), ZURICH)
+    assert friday_night.contain(at("2026-09-18 22:00"))
+    assert friday_night.contain(at("2026-09-19 03:00"))
+    assert not friday_night.contain(at("2026-09-18 03:00")), "that night began on Thursday"
+    assert not friday_night.contain(at("2026-09-19 23:00"))
+
+
 def test_a_pager_knows_no_quiet_hours() -> None:
     pager = Receiver("pager", "apprise", url_setting="pager", keeps_quiet_hours=False)
     routing = Routing({"pager": pager}, quiet_hours=(NIGHT,))
@@ -149,6 +157,9 @@ def test_hours_in_which_nobody_would_be_told() -> None:
     assert len(inside) == len(gaps) == 5
     everything = Routing(receivers("desk"), (Route("all", ("desk",)),))
     assert uncovered(everything, "company", MONDAY) == []
+    hour = timedelta(hours=1)
+    apart = [MONDAY, MONDAY + 2 * hour, MONDAY + 3 * hour]
+    assert list(ranges(apart)) == [(MONDAY, MONDAY + hour), (MONDAY + 2 * hour, MONDAY + 4 * hour)]
     only_one = Routing(receivers("desk"), (Route("one", ("desk",), keys=("Nordbank",)),))
     assert len(uncovered(only_one, "company", MONDAY)) == 168
 
