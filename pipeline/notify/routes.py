@@ -215,7 +215,7 @@ def always_quiet(quiet_hours: Collection[QuietHours]) -> bool:
     """True where no quarter of an hour of a week is left to send anything in."""
     start = datetime(2024, 1, 1, tzinfo=UTC)  # any Monday
     quarters = (start + timedelta(minutes=15 * n) for n in range(7 * 24 * 4))
-    return bool(quiet_hours) and all(any(q.hours.contain(at) for q in quiet_hours) for at in quarters)
+    return all(any(q.hours.contain(at) for q in quiet_hours) for at in quarters)
 
 
 def ranges(hours: list[datetime]) -> Iterator[tuple[datetime, datetime]]:

@@ -131,7 +131,10 @@ def test_a_name_that_two_articles_have_brings_back_neither() -> None:
 
 
 def test_a_headline_rewritten_the_same_day_is_a_revision() -> None:
-    before, after = item(title="Acme opens a plant in Ohio"), item(title="Unions strike at Acme's new factory")
+    before, after = (
+        item(title="Acme opens a plant in Ohio"),
+        item(title="Unions strike at Acme's new factory"),
+    )
     corrected = item(at=NOW - 3 * DAY, text="with the right date")
     (old,) = identities([before])
     for now_said in (after, corrected):

@@ -75,6 +75,18 @@ def test_being_drawn_at_random_does_not_depend_on_being_asked_or_uncertain():
     )
 
 
+def test_a_story_out_of_the_draw_is_drawn_by_no_chance():
+    out = [replace(c, point=1.0) for c in crowd(50)]
+    assert {q.reason for q in choose(out, MIX, 20)} == {"uncertain"}
+
+
+def test_what_was_asked_for_is_asked_again_only_where_people_disagree_or_err():
+    asked = [replace(c, point=1.0, asked=True, alert=True, drift=0.4) for c in crowd(50)]
+    assert choose(asked, MIX, 20) == []
+    disputed = [replace(c, disputed=True) for c in asked]
+    assert {q.reason for q in choose(disputed, MIX, 20)} == {"disputed"}
+
+
 @given(
     st.lists(
         st.builds(

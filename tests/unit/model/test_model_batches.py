@@ -8,7 +8,15 @@ from collections import Counter
 import pytest
 import torch
 
-from model.batches import Collator, EpochSampler, class_weights, join_examples, mention_mask, swap_names
+from model.batches import (
+    Collator,
+    EpochSampler,
+    class_weights,
+    join_examples,
+    mention_mask,
+    story_targets,
+    swap_names,
+)
 from model.encoders import load_base
 from model.example import CompanyLabel, Example, find_spans
 
@@ -26,6 +34,17 @@ def test_a_mention_is_every_token_it_touches_and_no_special_one():
     offsets = [(0, 0), (0, 2), (2, 4), (5, 9), (0, 0)]
     assert mention_mask(offsets, ((1, 5),)) == [0, 1, 1, 0, 0]
     assert mention_mask(offsets, ()) == [0, 0, 0, 0, 0]
+
+
+def test_a_teacher_counts_its_share_beside_a_label_and_wholly_without_one():
+    opinion = (0.5, 0.25, 0.25)
+    taught = [
+        Example("x", "negative", taught=opinion),
+        Example("x", taught=opinion),
+        Example("x", "negative"),
+    ]
+    sentiment = story_targets(taught, teacher_share=0.4)["sentiment"]
+    assert sentiment.tolist() == [pytest.approx([0.8, 0.1, 0.1]), list(opinion), [1, 0, 0]]
 
 
 def test_targets_are_masked_where_a_label_is_missing(tiny_base):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from model.calibrate import fit_calibration
+from model.batches import Logits
+from model.calibrate import fit_calibration, labelled
+from model.example import CompanyLabel, Example
 from model.metrics import (
     bootstrap,
     calibrated,
@@ -44,6 +47,26 @@ def test_calibration_error_of_honest_and_of_boastful_probabilities():
     boast = np.stack([np.full(20000, 0.99), np.full(20000, 0.01)], 1)
     assert expected_calibration_error(boast, truth) == pytest.approx(0.99 - (truth == 0).mean(), abs=1e-6)
     assert sum(b["count"] for b in calibration_bins(honest, truth)) == 20000
+
+
+def test_a_certain_answer_lies_in_the_last_bin():
+    assert calibration_bins(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0])) == [
+        {"confidence": 1.0, "right": 0.5, "count": 2}
+    ]
+
+
+def test_only_companies_and_stories_with_a_label_are_learnt_from():
+    companies = (CompanyLabel("Acme", ((0, 4),)), CompanyLabel("Borel", ((10, 15),), "positive"))
+    known = Example("Acme buys Borel", None, companies, ("macro",))
+    said = Logits(torch.zeros(2, 3), torch.zeros(2, 20), torch.eye(3)[:2], [(0, 0), (0, 1)])
+    heads = labelled(said, [known, Example("rain", "negative")])
+    assert {head: len(truth) for head, (_, truth) in heads.items()} == {
+        "sentiment": 1,
+        "company": 1,
+        "topics": 1,
+    }
+    logits, truth = heads["company"]
+    assert (logits.tolist(), truth.tolist()) == ([[0.0, 1.0, 0.0]], [2])
 
 
 def test_temperature_undoes_overconfidence():

@@ -177,6 +177,9 @@ def test_audience_of_a_silence_is_whoever_could_be_told() -> None:
     assert [r.name for r in audience(routing, "topic", "energy")] == ["oil", "risk"]
     assert [r.name for r in audience(routing, "company", "Nordbank")] == ["risk"]
     assert [r.name for r in audience(routing, None, None)] == ["oil", "risk"]
+    companies = Routing(receivers("desk"), (Route("companies", ("desk",), kinds=frozenset({"company"})),))
+    assert audience(companies, "topic", "energy") == []
+    assert [r.name for r in audience(companies, "company", "Nordbank")] == ["desk"]
 
 
 def test_digest_falls_due_at_its_local_time() -> None:

@@ -53,6 +53,10 @@ def test_a_known_text_is_not_classified_again_unless_its_companies_changed():
     plan = plan_batch([story(1, "Acme falls"), story(2, "Acme falls", mentions=[ACME])], ["en"], known)
     assert [s.story_id for s in plan.already] == [1]
     assert [s.story_id for s in plan.to_classify] == [2]
+    known = {b"Acme falls": KnownScore(BAD, {7: BAD}, {"markets": 0.9})}
+    plan = plan_batch([story(1, "Acme falls"), story(2, "Acme falls", mentions=[ACME])], ["en"], known)
+    assert [s.story_id for s in plan.already] == [2]
+    assert [s.story_id for s in plan.to_classify] == [1], "the company is watched no longer"
 
 
 def test_a_text_that_breaks_the_model_takes_its_copies_along_and_nobody_else():
@@ -64,5 +68,5 @@ def test_a_text_that_breaks_the_model_takes_its_copies_along_and_nobody_else():
 
 def test_topics_keep_those_above_the_threshold_and_at_least_the_likeliest():
     assert keep_topics({"a": TOPIC_THRESHOLD, "b": 0.7, "c": 0.1}) == {"a": TOPIC_THRESHOLD, "b": 0.7}
-    assert keep_topics({"a": 0.2, "b": 0.3}) == {"b": 0.3}
+    assert keep_topics({"a": 0.1, "b": 0.2}) == {"b": 0.2}
     assert keep_topics({}) == {}
