@@ -8,8 +8,8 @@ MAKEFLAGS += --no-print-directory
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
-# The Python that makes .venv; 3.11 to 3.13. Everything afterwards runs in .venv.
-PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python$(version))) python3)
+# The Python that makes .venv, 3.11 to 3.13; empty: the first that is found. Everything afterwards runs in .venv.
+PYTHON ?=
 # torch is pinned apart from requirements.lock, so that a machine can choose its own build of it, for example
 #   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu     (200 MB instead of 2.6 GB of CUDA)
 TORCH ?= torch==2.13.0

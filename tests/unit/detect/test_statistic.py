@@ -23,7 +23,7 @@ from pipeline.detect.baseline import (
 )
 from pipeline.detect.counts import TICK, TICKS_PER_DAY, Counts, trailing_sums
 from pipeline.detect.course import evaluate_counts, market_alerts, walk
-from pipeline.detect.coverage import coverage_before, due_ticks, feed_weights
+from pipeline.detect.coverage import coverage_before, days_off, due_ticks, feed_weights
 from pipeline.detect.night import pack, read_night
 from pipeline.detect.rules import Rule, Rules
 from pipeline.detect.spikes import (
@@ -199,6 +199,15 @@ def test_missed_runs_are_caught_up_and_the_first_window_closes_early() -> None:
     assert due_ticks(MONDAY - 3 * TICK, None, now, most) == [MONDAY - 2 * TICK, MONDAY - TICK, MONDAY]
     assert len(due_ticks(MONDAY - timedelta(days=60), None, now, most)) == 14 * TICKS_PER_DAY + 1
     assert len(due_ticks(None, MONDAY - timedelta(days=60), now, most)) == 14 * TICKS_PER_DAY + 1
+
+
+def test_days_on_which_nobody_looked_are_off_and_a_tick_at_midnight_looked_at_the_day_before() -> None:
+    first = MONDAY.replace(hour=12)
+    ticks = [first, MONDAY + timedelta(days=2)]
+    counted = [MONDAY + timedelta(days=3, hours=9)]
+    off = days_off(first, ticks, counted, MONDAY + timedelta(days=5))
+    assert off == [(MONDAY + timedelta(days=n)).date() for n in (2, 4)]
+    assert days_off(None, [], counted, MONDAY) == []
 
 
 def counts(days: int = 30, spike: bool = True, seed: int = 3) -> Counts:

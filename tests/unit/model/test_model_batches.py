@@ -75,6 +75,7 @@ def test_names_are_swapped_with_their_spans():
     for e in swapped:
         assert all(text == name for name, texts in stands(e).items() for text in texts)
         assert [c.sentiment for c in e.companies] == ["positive", "negative"]
+        assert {c.name for c in e.companies} <= {"Xyzcorp", "Q"}, "whole names, not what is left of them"
 
 
 def test_overlapping_names_are_left_alone():
@@ -89,6 +90,12 @@ def test_joined_texts_keep_each_companys_own_news():
     assert joined.text == "Acme rises; Borel falls"
     assert stands(joined) == {"Acme": ["Acme"], "Borel": ["Borel"]}
     assert joined.sentiment is None
+
+
+def test_joined_texts_have_a_sentiment_where_both_have_the_same():
+    good, bad = Example("Acme rises", "positive"), Example("Borel falls", "negative")
+    assert join_examples(good, bad, "; ").sentiment is None
+    assert join_examples(good, Example("Borel gains", "positive"), "; ").sentiment == "positive"
 
 
 def test_a_company_in_both_parts_is_judged_in_neither():

@@ -46,6 +46,13 @@ def test_each_run_has_its_own_hash_wherever_it_stands():
     assert runs(torch.tensor([[8, 7]]), torch.ones(1, 2))[0][0, 2] not in two
 
 
+def test_logits_are_the_sum_of_the_rows_over_the_root_of_their_number():
+    wide = Wide({head: torch.ones(rows, 2) for head, rows in ROWS.items()}, share=0.5)
+    said = look_up(wide, 11, 12, 13, 14, 15)  # five tokens have four pairs and three runs of three
+    assert said["sentiment"] == pytest.approx([0.5 * 7**0.5] * 2)
+    assert said["topics"] == pytest.approx([0.5 * 12**0.5] * 2)
+
+
 def test_hashes_spread_over_the_rows():
     ids = torch.arange(30_000)[None]
     hashes, _ = runs(ids, torch.ones_like(ids))

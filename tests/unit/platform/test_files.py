@@ -114,6 +114,27 @@ def test_make_installs_anew_where_the_venv_is_that_of_another_folder_or_its_pyth
     assert "needs Python 3.11" in made(project_root, new, "install", "PYTHON=/usr/bin/python3.0")
 
 
+def test_the_installer_passes_over_a_python_that_is_there_and_does_not_run(
+    project_root: Path, tmp_path: Path
+) -> None:
+    installed(tmp_path, "true")
+    (tmp_path / ".venv/installed").unlink()
+    (tmp_path / ".venv/bin/python").unlink()
+    shutil.copy(project_root / ".ci/install", tmp_path / ".ci/install")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, script in (
+        ("python3.11", "echo 'pyenv: python3.11: command not found' >&2; exit 127"),
+        ("python3.12", 'case "$1" in --version) echo Python 3.12 of mine;; -m) exit 1;; esac'),
+        ("uv", "exit 1"),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    said = made(project_root, tmp_path, "install", PATH=f"{programs}:/usr/bin:/bin")
+    assert "making .venv with Python 3.12 of mine" in said
+    assert "cannot make .venv" in said
+
+
 def test_make_runs_this_checkout_wherever_a_shell_points_python(project_root: Path, tmp_path: Path) -> None:
     installed(tmp_path, 'echo "path=$PYTHONPATH home=$PYTHONHOME"')
     said = made(project_root, tmp_path, "status", PYTHONPATH="/srv/other", PYTHONHOME="/srv/python")
