@@ -24,7 +24,8 @@ from pipeline.detect.course import walk
 from pipeline.detect.replay import evaluate_stored, history_lines, read_stored, replay_history
 from pipeline.detect.rules import Rules, parse_rules
 from pipeline.detect.step import detect
-from pipeline.store import alerts, models
+from pipeline.store import alerts, models, scores
+from pipeline.types import StoryScore
 
 
 @pytest.fixture
@@ -186,6 +187,25 @@ def test_a_folded_alert_with_news_of_its_own_is_told_once(world: World, engine: 
         replayed = history_lines(evaluated, walk(evaluated), tuple(s for s, _ in stored.series))
         live = alerts.read_history_lines(connection, NOW - timedelta(days=1), NOW + timedelta(hours=7))
     assert replayed == live
+
+
+def test_a_story_that_the_next_champion_reads_again_is_live_once(
+    world: World, engine: Engine, rules: Rules
+) -> None:
+    at = begin(world, engine, rules)
+    story = world.story(at, "Acme", BAD, scored_at=at)
+    detect(engine, rules, as_of=NOW - timedelta(minutes=6))
+    with engine.begin() as connection:
+        again = models.register_model(connection, version="v2", path="nowhere", manifest={}, as_of=at).id
+        models.point_alias(connection, "v2", by="test", reason="better", as_of=NOW - timedelta(minutes=5))
+        verdict = StoryScore(story, BAD, {world.company["Acme"]: BAD}, {"markets": 0.9})
+        scores.write_scores(connection, again, [verdict], {story: b"x" * 16}, NOW - timedelta(minutes=4))
+    assert detect(engine, rules, as_of=NOW + timedelta(minutes=9)).ticks == 1
+    counted = "select model_version_id as model, live from counted_stories where story_id = :story order by 1"
+    assert world.rows(counted, story=story) == [
+        {"model": world.model, "live": True},
+        {"model": again, "live": False},
+    ]
 
 
 def test_late_scores_change_no_evaluated_window(world: World, engine: Engine, rules: Rules) -> None:

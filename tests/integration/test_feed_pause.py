@@ -61,6 +61,31 @@ def test_a_pause_outlives_the_list(engine: Engine, tmp_path: Path) -> None:
     assert due(engine) == [first, second]
 
 
+def test_a_paused_feed_is_not_missing(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(LIST)
+    step.sync_feeds(engine, path, as_of=NOW - timedelta(days=1))
+    first, second = due(engine)
+    polls = [(120, "ok"), (5, "error")]
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("insert into feed_fetches (feed_id, started_at, outcome) values (:feed, :at, :outcome)"),
+            [
+                {"feed": feed, "at": NOW - timedelta(minutes=ago), "outcome": outcome}
+                for feed in (first, second)
+                for ago, outcome in polls
+            ],
+        )
+
+    def missing() -> dict[int, float]:
+        with engine.connect() as connection:
+            return windows.feed_exceptions(connection, NOW - timedelta(minutes=15), NOW)
+
+    assert missing() == {first: 0, second: 0}
+    assert pause(engine, first, NOW - timedelta(hours=1))
+    assert missing() == {second: 0}
+
+
 def test_who_adds_a_feed_anew_wants_it_polled(engine: Engine) -> None:
     row = {"name": "a", "url": "https://e.com/a"}
     with engine.begin() as connection:

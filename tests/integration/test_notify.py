@@ -179,10 +179,11 @@ def test_given_up_after_a_day_told_to_the_operator_and_brought_back(
     # once a day, not at each try
     assert len(slack.messages) <= 1 + 1 + 2
 
-    mail.answer = lambda _: None
     with world.engine.begin() as connection:
         assert notifications.requeue_failed(connection, at) == 1
-    assert counts(world.notify(at)) == {"sent": 1}
+    assert counts(world.notify(at)) == {"retry": 1}, "it has another day"
+    mail.answer = lambda _: None
+    assert counts(world.notify(at + timedelta(hours=2))) == {"sent": 1}
     assert len(mail.mails) == 1
 
 

@@ -34,6 +34,8 @@ AT = "2026-01-31T00:00:00+00:00"
         "Adj EPS: $1.44[lower] (est $1.64)",
         "Growth of 7 to 9 %[higher], up from 4 to 6 %",
         "The result was minus EUR 0.3 mn[higher], after minus EUR 2.8 mn in the year before.",
+        "The result was EUR -0.3 mn[higher], after EUR -2.8 mn in the year before.",
+        "The result was EUR -0.3 mn[lower], compared to EUR 0.2 mn in the year before.",
         "Sales doubled to EUR131m[higher] from EUR76m, and the margin fell to 3%[lower] from 4.5%",
         "sales increased by 5 percent to 4,3 mln euros[higher] from 3.9 mln euros",
         "Sales of 5.1 lakh[higher] (4.2 lakh)",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from model_rows import make_rows, write_rows
+from sklearn.linear_model import LogisticRegression
 
 from model.batches import Collator, score_examples
 from model.data import Source
@@ -51,6 +52,20 @@ def test_logits_are_the_sum_of_the_rows_over_the_root_of_their_number():
     said = look_up(wide, 11, 12, 13, 14, 15)  # five tokens have four pairs and three runs of three
     assert said["sentiment"] == pytest.approx([0.5 * 7**0.5] * 2)
     assert said["topics"] == pytest.approx([0.5 * 12**0.5] * 2)
+
+
+def test_fitting_is_the_ridge_logistic_regression_of_scikit_learn():
+    rng = np.random.default_rng(5)
+    texts = rng.integers(1, 9, (60, 4))
+    labels = np.where(rng.random(60) < 0.7, texts[:, 0] % 3, rng.integers(0, 3, 60))
+    ours = learn(texts.tolist(), labels.tolist())
+    hashes, _ = runs(torch.from_numpy(texts), torch.ones(60, 4))
+    rows = (hashes[:, 4:] % ROWS["sentiment"]).numpy()  # four words stand before the pairs and threes
+    features = np.stack([np.bincount(row, minlength=ROWS["sentiment"]) for row in rows]) / 5**0.5
+    seen = np.flatnonzero(features.any(0))
+    theirs = LogisticRegression(C=20.0, fit_intercept=False, max_iter=1000).fit(features[:, seen], labels)
+    weights = ours.table("sentiment").numpy()[seen]
+    assert weights - weights.mean(1, keepdims=True) == pytest.approx(theirs.coef_.T, abs=0.1)
 
 
 def test_hashes_spread_over_the_rows():
