@@ -187,6 +187,15 @@ def test_given_up_after_a_day_told_to_the_operator_and_brought_back(
     assert len(mail.mails) == 1
 
 
+def test_one_receiver_is_brought_back_without_the_others(world: World) -> None:
+    world.tell(world.raise_alert())
+    world.run("update notifications set state = 'failed'")
+    assert sorted(world.rows("receiver")) == [("mail",), ("slack",)]
+    with world.engine.begin() as connection:
+        assert notifications.requeue_failed(connection, START, "mail") == 1
+    assert sorted(world.rows("receiver, state")) == [("mail", "pending"), ("slack", "failed")]
+
+
 def test_a_refusal_for_good_is_failed_at_once_and_the_rest_goes_out(world: World, mail: MailSink) -> None:
     for name in ("Nordbank", "Halvorsen"):
         world.tell(world.raise_alert(name), deliveries=[notifications.Delivery("mail", START)])

@@ -97,6 +97,7 @@ def test_a_profit_is_more_than_a_loss(said: str) -> None:
         "6.2 defects per 100 cars against fewer before",
         "$25.0 million, or $0.52 per share, compared with $20.0 million, or $0.41 per share",
         "16 trillion won ($12.2 billion)",
+        "The dividend is USD 0.92, compared with USD 20 mn a year ago",
         "Net sales were EUR 120 mn, while operating profit was EUR 8 mn.",
         "EUR 12 mn for the 9 months to September, compared with EUR 10 mn",
         "Deliveries rose 12% from 45,000 a year ago",

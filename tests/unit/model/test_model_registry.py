@@ -56,7 +56,10 @@ def test_a_changed_manifest_is_refused(copy_of_model):
         load_manifest(copy_of_model)
 
 
-@pytest.mark.parametrize(("name", "words"), [("extra.json", "does not name"), ("weights.bin", "runs code")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("extra.json", "does not name"), ("weights.bin", "runs code"), ("weights.PT", "runs code")],
+)
 def test_foreign_and_pickled_files_are_refused(copy_of_model, name, words):
     (copy_of_model / name).write_bytes(pickle.dumps({}))
     with pytest.raises(ModelFileError, match=words):
