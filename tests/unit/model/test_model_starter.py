@@ -84,6 +84,10 @@ def test_a_changed_starter_and_another_base_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("model.registry.find_base", lambda name: ("package", other))
     with pytest.raises(BaseModelError, match="not the file"):
         Classifier.load(copy, "cpu")
+    for name in load_manifest(copy).base.files:  # all are there, and say something else
+        (other / name).write_text("{}")
+    with pytest.raises(BaseModelError, match="not the file"):
+        Classifier.load(copy, "cpu")
     monkeypatch.undo()
     text = (copy / "manifest.json").read_text()
     (copy / "manifest.json").write_text(text.replace('"temperatures"', '"temperature"'))
