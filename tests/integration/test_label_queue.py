@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from newsroom import NOW, add_articles, add_feed, add_model, score
 
 from pipeline.label.agreement import Vote
+from pipeline.label.queue import Queued
 from pipeline.label.step import agreement, fill_queue
 from pipeline.store import desk_labels, labels, retrainings
 from pipeline.values import parse_mix
@@ -226,6 +227,26 @@ def test_a_label_taken_back_puts_its_article_into_the_queue_unless_it_is_kept_fo
         connection.execute(sa.text("update label_queue set done_at = null"))
     assert sum(fill(engine, model, size=3).values()) == 2
     assert not {kept, strange} & {row[0] for row in rows(engine, OPEN)}
+
+
+def test_what_a_person_asked_others_waits_for_them_however_long(engine):
+    model, (article, *_) = uncertain_queue(engine, 5)
+    with engine.begin() as connection:
+        desk_labels.dispute(connection, article, who="anna", as_of=NOW)
+    fill(engine, model, at=NOW + timedelta(days=90))
+    assert article in asked(engine, "bert")
+
+
+def test_what_was_queued_anew_since_is_not_taken_back_with_an_old_question(engine):
+    _, (article, *_) = uncertain_queue(engine, 5)
+    with engine.begin() as connection:
+        desk_labels.dispute(connection, article, who="anna", as_of=NOW)
+        labels.write_labels(
+            connection, [labels.NewLabel(article, "story", "bert", NOW, "desk", sentiment="neutral")], NOW
+        )
+        labels.enqueue(connection, [Queued(article, "disputed", 0.5)], NOW - timedelta(days=14), NOW)
+        assert not desk_labels.undispute(connection, article, who="anna")
+    assert article in asked(engine, "carl")
 
 
 def test_disputed_articles_come_back_and_agreement_names_them(engine):

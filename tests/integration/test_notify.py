@@ -690,9 +690,33 @@ def test_a_digest_counts_what_the_champion_before_has_read(engine: Engine) -> No
     assert (acme["negative"], acme["stories"]) == (len(read) - before + 6,) * 2
 
 
+def test_a_digest_begins_with_what_is_critical_and_leaves_out_tests_and_history(world: World) -> None:
+    world.run(
+        "update alerts set peak_score = 20 where id = :id", id=world.raise_alert("A", severity="warning")
+    )
+    world.raise_alert("B")
+    world.run("update alerts set is_test = true where id = :id", id=world.raise_alert("C"))
+    for title, backfilled in (("new", False), ("old", True)):
+        world.run(
+            "insert into stories (title, text, text_hash, first_seen_at, available_at, last_seen_at, backfilled)"
+            " values (:title, :title, decode(md5(:title), 'hex'), :at, :at, :at, :backfilled)",
+            title=title, at=START, backfilled=backfilled,
+        )  # fmt: skip
+    with world.engine.connect() as connection:
+        figures = notifications.digest_figures(connection, START, later(hours=1))
+    assert [(row["title"], row["all_alerts"]) for row in figures["alerts"]] == [("B", 2), ("A", 2)]
+    assert figures["totals"]["stories"] == 1
+
+
 def test_a_silence_says_that_it_ended_and_what_it_held_back(world: World, mail: MailSink) -> None:
-    alert = world.raise_alert(at=START + timedelta(minutes=10))
-    world.run("update alerts set silenced = true where id = :id", id=alert)
+    trial = world.raise_alert(at=START + timedelta(minutes=5))
+    world.run(
+        "update alerts set is_test = true, state = 'resolved', resolved_at = fired_at where id = :id",
+        id=trial,
+    )
+    world.raise_alert(at=START + timedelta(minutes=10))
+    world.raise_alert("Halvorsen", at=START + timedelta(minutes=10))  # under a silence of its own
+    world.run("update alerts set silenced = true")
     world.run(
         "insert into silences (series_kind, series_key, starts_at, ends_at, created_by, reason, created_at)"
         " values ('company', 'Nordbank', :a, :b, 'm.keller', 'results day', :a)",
@@ -704,6 +728,7 @@ def test_a_silence_says_that_it_ended_and_what_it_held_back(world: World, mail: 
     text = mail.mails[0].get_body(("plain",)).get_content()
     assert "The silence over Nordbank has ended" in text
     assert "Set by m.keller: results day. It lasted 2 h." in text
+    assert "It held back 1 alert." in text
     assert "Nordbank: critical, still open, since" in text
 
 

@@ -65,6 +65,8 @@ def test_proxy_groups_give_the_best_role() -> None:
     assert visitor_of_proxy(headers) == Visitor("ines", "operator")
     assert visitor_of_proxy({"x-forwarded-user": "tom"}) == Visitor("tom", "reader")
     assert visitor_of_proxy({"x-forwarded-user": " "}) is None
+    assert visitor_of_proxy({"x-forwarded-user": "ines\x1b[2J"}) is None
+    assert visitor_of_proxy({"x-forwarded-user": "i" * 101}) is None
 
 
 @pytest.mark.parametrize(("user", "role"), [

@@ -102,6 +102,12 @@ def test_a_new_guid_on_the_same_page_is_the_same_article() -> None:
     assert judge(after, new, {}, aliases, NOW).article_id == 7
 
 
+@pytest.mark.parametrize(("guid", "named"), [("https://e.com/news/2026/1", True), ("https://e.com/1", False)])
+def test_what_follows_the_host_of_a_guid_names_an_item_unless_it_is_short(guid: str, named: bool) -> None:
+    (identity,) = identities([item(guid)])
+    assert any(kind == "guid_path" for kind, _ in identity.aliases) == named
+
+
 def under_another_name(before: Item, after: Item, *others: Known) -> str:
     """What `after` is where `before` is stored under another key; `others` have its aliases too."""
     (old,), (new,) = identities([before]), identities([after])

@@ -49,6 +49,12 @@ def test_changed_weights_are_refused(copy_of_model):
         Classifier.load(copy_of_model)
 
 
+def test_a_manifest_of_another_release_says_to_retrain(copy_of_model):
+    rewrite(copy_of_model, format=2)
+    with pytest.raises(ModelFileError, match="format 2, this release reads 1; retrain it"):
+        load_manifest(copy_of_model)
+
+
 def test_a_changed_manifest_is_refused(copy_of_model):
     text = (copy_of_model / MANIFEST).read_text()
     (copy_of_model / MANIFEST).write_text(text.replace('"MIT"', '"Apache-2.0"'))
