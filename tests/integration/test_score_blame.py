@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 import torch
 from sqlalchemy.exc import DBAPIError, OperationalError
-from test_score import WordClassifier, add_model, add_stories, count, run
+from test_score import NOW, WordClassifier, add_model, add_stories, count, run
 
 from model.errors import DeviceFailed, DeviceLost
 from pipeline.score.classifier import StoryClassifier
@@ -72,6 +72,19 @@ def test_a_story_on_which_the_device_goes_down_every_time_is_set_apart_in_the_en
             run(engine, model, GoesDown())
     run(engine, model, GoesDown())
     assert (count(engine, "scores"), count(engine, "unscored_stories")) == (2, 1)
+
+
+def test_a_killer_of_the_live_queue_waits_for_a_run_that_knows_the_champion(engine):
+    model = add_model(engine)
+    add_stories(engine, ["killer"])
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("update score_queue set attempts = :deaths"), {"deaths": scores.DEATHS_UNTIL_APART}
+        )
+    scores.recover_orphans(engine, champion_id=None, as_of=NOW)  # as a re-score does
+    assert (count(engine, "score_queue"), count(engine, "unscored_stories")) == (1, 0)
+    scores.recover_orphans(engine, champion_id=model, as_of=NOW)
+    assert (count(engine, "score_queue"), count(engine, "unscored_stories")) == (0, 1)
 
 
 @pytest.mark.parametrize("code", ["53100", "55P03", "57014"])  # disk full, lock timeout, query cancelled
