@@ -189,9 +189,8 @@ def _section(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _socket_path(folder: Path) -> Path:
-    """A socket in the folder, or in the temporary folder where the path would be too long for the kernel."""
-    path = folder / "supervisor.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
-        return path
+    """A socket in the folder, or in a temporary folder where the path would be too long for the kernel."""
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"undertow-{os.geteuid()}-{digest}.sock"
+    name = f"undertow-{os.geteuid()}-{digest}.sock"
+    places = (folder / "supervisor.sock", Path(tempfile.gettempdir()) / name, Path("/tmp") / name)
+    return next((path for path in places if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT), places[-1])

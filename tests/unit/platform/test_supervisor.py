@@ -41,10 +41,12 @@ def test_the_configuration_quotes_what_supervisor_would_expand(tmp_path: Path) -
     assert parser["supervisord"]["umask"] == "077"
 
 
-def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+def test_a_long_path_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = Supervisor(tmp_path / ("d" * 120))
     assert len(os.fsencode(deep.socket)) <= SOCKET_PATH_LIMIT
     assert deep.socket != Supervisor(tmp_path / ("e" * 120)).socket
+    monkeypatch.setattr("tempfile.tempdir", f"/tmp/{'t' * 90}")  # as TMPDIR is long on some machines
+    assert len(os.fsencode(Supervisor(tmp_path / ("d" * 120)).socket)) <= SOCKET_PATH_LIMIT
 
 
 def test_a_program_that_dies_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
