@@ -14,7 +14,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from pipeline.desk.serve import serve_desk
-from pipeline.desk.sessions import ATTEMPTS_OF_ADDRESS, COOKIE, Session, hash_password, write_session
+from pipeline.desk.sessions import (
+    ATTEMPTS,
+    ATTEMPTS_OF_ADDRESS,
+    COOKIE,
+    Session,
+    hash_password,
+    write_session,
+)
 from pipeline.errors import ConfigurationError
 from pipeline.store.desk_access import put_user
 
@@ -103,6 +110,15 @@ def test_guessing_is_slowed(market: Engine, far: TestClient) -> None:
     assert last.status_code == 429
     assert int(last.headers["retry-after"]) > 0
     assert one(market, "select count(*) from audit_log where action = 'failed login'") >= 5
+
+
+def test_a_login_that_works_forgets_the_slips_before_it(market: Engine, tmp_path: Path) -> None:
+    browser = client(market, settings(tmp_path, desk_host="0.0.0.0"))
+    for _ in range(2):
+        slips = [log_in(browser, "the reader", "a slip").status_code for _ in range(ATTEMPTS - 1)]
+        assert slips == [401] * (ATTEMPTS - 1)
+        assert log_in(browser, "the reader").status_code == 303
+        browser.cookies.clear()
 
 
 def test_unknown_name_takes_as_long_as_a_wrong_password(far: TestClient) -> None:

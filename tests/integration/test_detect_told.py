@@ -85,6 +85,9 @@ def test_an_end_that_is_on_its_way_was_told_and_the_reopening_is_silent(
     detect(engine, rules, as_of=ended + timedelta(minutes=45))
     assert alert_of(world, "Acme")["memory"]["silent"] is True
     assert pending_of(world, "Acme") == ["resolve"]
+    detect(engine, rules, as_of=ended + timedelta(hours=40))
+    assert alert_of(world, "Acme")["state"] == "resolved"
+    assert pending_of(world, "Acme") == ["resolve"], "nobody hears twice that it is over"
 
 
 def test_a_warning_that_ends_and_reopens_in_quiet_hours_is_told_as_open_after_them(
