@@ -18,7 +18,7 @@ from pipeline.errors import PermanentDeliveryError, TemporaryDeliveryError
 from pipeline.notify import chart
 from pipeline.notify.card import clean
 from pipeline.notify.message import Message
-from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, hide
+from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, hide, in_time
 
 Security = Literal["starttls", "tls", "none"]
 SUBJECT_CHARS = 180
@@ -61,7 +61,7 @@ class EmailSender:
         """
         mail = build_mail(message, self.server.sender, self.to, occasion.thread)
         try:
-            refused = _hand_in(mail, self.server)
+            refused = in_time(lambda: _hand_in(mail, self.server), _where(self.server))
         except (smtplib.SMTPException, OSError) as error:
             # the error holds the login and the server's words; ours holds neither
             raise _deliverable(error, self.server) from None
@@ -131,13 +131,17 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     return smtplib.SMTP(server.host, server.port, name, timeout=TIMEOUT_S)
 
 
+def _where(server: MailServer) -> str:
+    return f"mail server {server.host}:{server.port}"
+
+
 def _deliverable(error: Exception, server: MailServer) -> TemporaryDeliveryError | PermanentDeliveryError:
     """Our error for one of SMTP's.
 
     Only a refusal of this mail, or of every recipient because there is none such, is for good; a wrong login, sender,
     relay, certificate or host is put right by a person, and the mail must still be there then.
     """
-    where = f"mail server {server.host}:{server.port}"
+    where = _where(server)
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         answers = [(code, _words(detail)) for code, detail in error.recipients.values()]
         told = sorted({f"{code} {_status(words)}".strip() for code, words in answers})

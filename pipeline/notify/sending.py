@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from threading import Thread
+from typing import Protocol, TypeVar
 from urllib.parse import unquote
 
 from pipeline.errors import TemporaryDeliveryError, redact
@@ -13,8 +16,13 @@ from pipeline.notify.message import Message
 
 # Seconds that connecting, and each answer after it, may take. A receiver that is slower is tried again later.
 TIMEOUT_S = 20.0
+# Seconds for all of one message. A server may drip its answers for ever, and no single wait of TIMEOUT_S ends that;
+# detect stands still meanwhile. A mail takes some ten answers; servers that slow down strangers take 5-10 s for each.
+SEND_S = 120.0
 # Shorter parts of an address are words like "com"; no service has tokens of less, characters.
 TOKEN_CHARS = 6
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,30 @@ class SlowDown(TemporaryDeliveryError):
     def __init__(self, message: str, wait_s: float) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+def in_time(send: Callable[[], T], where: str) -> T:
+    """What `send` returns or raises. Raises TemporaryDeliveryError where it is not done after SEND_S.
+
+    Nothing ends a thread: one that is given up drips on until the process ends, and its message may arrive after all.
+    The next try knows, as after any other answer that did not come.
+    """
+    result: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(send())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            result.set_exception(error)
+
+    # a daemon, unlike the threads of an executor: the process ends without it
+    Thread(target=work, name=f"send to {where}", daemon=True).start()
+    try:
+        return result.result(SEND_S)
+    except TimeoutError:
+        if result.done():  # the sender's own
+            raise
+    raise TemporaryDeliveryError(f"{where} gave no whole answer within {SEND_S:g} s")
 
 
 def hide(text: object, *secrets: str | None) -> str:

@@ -19,7 +19,7 @@ from slack_sdk.webhook import WebhookClient
 
 from pipeline.errors import DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
 from pipeline.notify.message import Message
-from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, SlowDown, hide, secrets_in
+from pipeline.notify.sending import TIMEOUT_S, Occasion, Sent, SlowDown, hide, in_time, secrets_in
 from pipeline.notify.slack_blocks import escape
 
 EVENT_TYPE = "undertow_notification"
@@ -61,9 +61,12 @@ class SlackBotSender:
     def send(self, message: Message, occasion: Occasion) -> Sent:
         with _slack_errors(self.token):
             client = WebClient(self.token, base_url=self.base_url, timeout=int(TIMEOUT_S), **_QUIET)
-            if occasion.thread and OURS.fullmatch(occasion.thread):
-                return self._go_on(client, message, occasion, occasion.thread)
-            return self._open(client, message, occasion)
+            return in_time(lambda: self._tell(client, message, occasion), "Slack")
+
+    def _tell(self, client: WebClient, message: Message, occasion: Occasion) -> Sent:
+        if occasion.thread and OURS.fullmatch(occasion.thread):
+            return self._go_on(client, message, occasion, occasion.thread)
+        return self._open(client, message, occasion)
 
     def _open(self, client: WebClient, message: Message, occasion: Occasion) -> Sent:
         if occasion.maybe_sent_since:
@@ -137,8 +140,14 @@ class SlackWebhookSender:
     def send(self, message: Message, occasion: Occasion) -> Sent:
         with _slack_errors(self.url):
             client = WebhookClient(self.url, timeout=int(TIMEOUT_S), **_QUIET)
-            answer = client.send(text=escape(message.summary), blocks=list(message.blocks))
+            answer = in_time(
+                lambda: client.send(text=escape(message.summary), blocks=list(message.blocks)), "Slack"
+            )
         if answer.status_code == 200:
+            if answer.body.lstrip().startswith("<"):
+                raise TemporaryDeliveryError(
+                    "a web page came in place of Slack's answer", "check the address and the proxy on the way"
+                )
             return Sent(f"webhook:{message.key}")
         if answer.status_code == 429:
             raise SlowDown("Slack asks to slow down (429)", _seconds(answer.headers.get("Retry-After")))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import socketserver
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -454,6 +457,19 @@ def test_webhook_mode_posts_each_event(engine: Engine, tmp_path: Path, slack: Sl
     assert error == "Slack's webhook answered 404 no_service"
 
 
+def test_a_page_in_place_of_slacks_webhook_has_taken_nothing(
+    engine: Engine, tmp_path: Path, slack: SlackSink
+) -> None:
+    world = make_world(engine, tmp_path, MAIL_AND_SLACK, slack_webhook_url=slack.webhook_url)
+    slack.answers = [(200, "\n<!DOCTYPE html><title>This site is blocked</title>", {})]
+    world.tell(world.raise_alert(), deliveries=[notifications.Delivery("slack", START)])
+    assert counts(world.notify()) == {"retry": 1}
+    [error] = [row[0] for row in world.rows("error")]
+    assert error.startswith("a web page came in place of Slack's answer; ")
+    assert counts(world.notify(later(minutes=2))) == {"sent": 1}
+    assert len(slack.webhooks) == 1
+
+
 APPRISE = """
 [receivers.teams]
 kind = "apprise"
@@ -793,3 +809,41 @@ def test_a_tarpit_times_out(engine: Engine, tmp_path: Path, monkeypatch: pytest.
         started = datetime.now()  # noqa: DTZ005
         assert counts(world.notify()) == {"retry": 1}
         assert datetime.now() - started < timedelta(seconds=10)  # noqa: DTZ005
+
+
+@pytest.mark.parametrize(("receiver", "drop"), [("mail", b"220-wait\r\n"), ("slack", b"HTTP/1.1 200 OK\r\n")])
+def test_a_server_that_drips_its_answer_for_ever_ends_its_own_turn_only(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: str, drop: bytes
+) -> None:
+    monkeypatch.setattr("pipeline.notify.sending.SEND_S", 0.5)
+    with dripping(drop) as port:
+        world = make_world(
+            engine, tmp_path, MAIL_AND_SLACK, smtp_host="127.0.0.1", smtp_port=port, slack_bot_token="xoxb-1",
+            slack_api_url=f"http://127.0.0.1:{port}/",
+        )  # fmt: skip
+        world.tell(world.raise_alert(), deliveries=[notifications.Delivery(receiver, START)])
+        started = time.monotonic()
+        assert counts(world.notify()) == {"retry": 1}
+        assert time.monotonic() - started < 5
+    [error] = [row[0] for row in world.rows("error")]
+    assert "no whole answer within" in error
+
+
+@contextmanager
+def dripping(drop: bytes) -> Iterator[int]:
+    """A server that says `drop` again and again, ten seconds long, and never what is waited for."""
+    over = threading.Event()
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                for _ in range(200):
+                    self.request.sendall(drop)
+                    if over.wait(0.05):
+                        return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        over.set()
+        server.shutdown()
