@@ -60,6 +60,7 @@ class Services:
         """
         with self._lock():
             if self.supervisor.running() and (addresses := self.addresses()):
+                self._finish(say, addresses)  # an `up` that was killed left it half done
                 return addresses
             self._prepare(say)
             addresses = self._choose_ports(desk)
@@ -67,11 +68,10 @@ class Services:
             airflow.password(self.settings)
             say("Airflow: preparing its tables")
             airflow.migrate(self.server, environment)
+            self._note(addresses)  # before anything runs: without it, what runs is found by nobody
             self.supervisor.start(self._programs(addresses, environment), environment, airflow.PROJECT)
-            (self.folder / "addresses.json").write_text(json.dumps(asdict(addresses)))
             try:
-                self._await_health(say, addresses)
-                self._make_pools()
+                self._finish(say, addresses)
             except BaseException:  # a Ctrl-C too: half a system is of no use
                 self.supervisor.stop()
                 raise
@@ -110,6 +110,18 @@ class Services:
         self.server.start()  # Airflow's tables are here, wherever ours are
         report = migrate.upgrade(url)
         say(f"Postgres: schema {report.after}{'' if report.changed else ', nothing to migrate'}")
+
+    def _note(self, addresses: Addresses) -> None:
+        try:
+            (self.folder / "addresses.json").write_text(json.dumps(asdict(addresses)))
+        except OSError as error:
+            raise PlatformError(
+                f"cannot write to {self.folder} ({error.strerror})", "make room there, or set UNDERTOW_HOME"
+            ) from None
+
+    def _finish(self, say: Say, addresses: Addresses) -> None:
+        self._await_health(say, addresses)
+        self._make_pools()
 
     def _choose_ports(self, desk: bool) -> Addresses:
         given = self.settings.model_fields_set

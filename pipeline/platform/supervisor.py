@@ -138,7 +138,9 @@ class Supervisor:
             "priority": program.priority,
             "autorestart": "true",
             "startsecs": 3,
-            "startretries": 20,  # Airflow exits while Postgres is away; the pauses grow by a second each
+            # Airflow exits while Postgres is away, for a night where its disk is full. The pauses grow by a second each,
+            # to seven minutes in a day; who is given up stays down until a person comes.
+            "startretries": 10_000,
             "stopwaitsecs": program.patience_s,
             "killasgroup": "true",
             "redirect_stderr": "true",

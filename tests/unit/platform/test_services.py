@@ -14,7 +14,7 @@ from pipeline.errors import PlatformError
 from pipeline.platform import services as module
 from pipeline.platform.rest import AirflowClient
 from pipeline.platform.services import Addresses, Services
-from pipeline.platform.supervisor import State
+from pipeline.platform.supervisor import State, Supervisor
 from pipeline.settings import load_settings
 from pipeline.store.server import HOST, Server
 
@@ -85,6 +85,29 @@ def test_up_is_not_done_while_the_desk_is_silent(healthy: None, monkeypatch: pyt
     with pytest.raises(PlatformError, match=r"not healthy after .*desk\.log"):
         Services(load_settings())._await_health(told.append, Addresses(1, 1))
     assert len(told) == 1
+
+
+def test_up_ends_what_one_that_was_killed_began(healthy: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    pools: list[str] = []
+    monkeypatch.setattr(Supervisor, "running", lambda self: True)
+    monkeypatch.setattr(Services, "addresses", lambda self: Addresses(1, None))
+    monkeypatch.setattr(
+        AirflowClient, "ensure_pool", lambda self, name, slots, description: pools.append(name)
+    )
+    Services(load_settings()).up(lambda news: None)
+    assert pools == ["feeds", "gpu", "training"]
+
+
+def test_up_starts_nothing_when_it_cannot_note_where(healthy: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(Services, "_prepare", lambda self, say: None)
+    monkeypatch.setattr(module.airflow, "migrate", lambda server, environment: False)
+    monkeypatch.setattr(Supervisor, "start", lambda self, *_: started.append("all"))
+    services = Services(load_settings())
+    (services.folder / "addresses.json").mkdir(parents=True)
+    with pytest.raises(PlatformError, match="cannot write to"):
+        services.up(lambda news: None)
+    assert started == []
 
 
 def test_up_says_which_process_gave_up(healthy: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,14 @@ def test_the_configuration_quotes_what_supervisor_would_expand(tmp_path: Path) -
     assert parser["supervisord"]["umask"] == "077"
 
 
+def test_a_program_that_cannot_start_is_not_given_up_over_a_night(tmp_path: Path) -> None:
+    text = Supervisor(tmp_path).render([Program("p", ["/bin/a"])], tmp_path)
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    pauses_s = sum(range(1, int(parser["program:p"]["startretries"]) + 1))  # each a second longer
+    assert pauses_s > 24 * 3600
+
+
 def test_a_long_path_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = Supervisor(tmp_path / ("d" * 120))
     assert len(os.fsencode(deep.socket)) <= SOCKET_PATH_LIMIT
