@@ -9,7 +9,6 @@ leaves the server up; `undertow down` stops it last.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -35,7 +34,5 @@ def keep(server: Server) -> None:
 
 
 if __name__ == "__main__":
-    for name in [name for name in os.environ if name.startswith("SUPERVISOR_")]:
-        del os.environ[name]  # PostgreSQL outlives the supervisor: it must not look like one of its programs
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     keep(Server(Path(sys.argv[1])))

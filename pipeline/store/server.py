@@ -34,6 +34,7 @@ from pipeline.store import postmaster
 HOST = "127.0.0.1"
 DATABASE = "undertow"  # the name of our database in the embedded server
 START_TIMEOUT_S = 120  # recovery after a kill took 1-4 s; a long WAL replay on a slow disk may take minutes
+ROOM_BYTES = 2**20  # with less than that free, a start that fails without a word failed for want of room
 LOG_LIMIT_BYTES = 20_000_000  # server.log is put aside past this size, once, at the next start
 # PostgreSQL's own rules for letters: the same on every system, and full-text vectors take a seventh less time to make.
 LOCALE = ("--locale-provider=builtin", "--locale=C.UTF-8")
@@ -90,8 +91,10 @@ class Server:
         return f"postgresql+psycopg2://postgres:{self._password()}@{HOST}:{self.port()}/{database}"
 
     def port(self) -> int:
-        """The port the server listens on, or did when it last ran."""
-        return int(self._read("port"))
+        """The port the server listens on, or did when it last ran. Raises ServerError."""
+        if not (kept := self._read("port")).isdigit():  # a full disk, or a power cut, left it empty
+            raise ServerError(f"{self.home / 'port'} holds no port", "the next start chooses one")
+        return int(kept)
 
     def ready(self) -> bool:
         """True if the server of this home answers. Its random password tells it from any other server."""
@@ -110,10 +113,16 @@ class Server:
         if self.ready():
             return self
         with self._lock():
-            self._initialise()
-            postmaster.wait_until_gone(self.data, until=self.ready)
-            if not self.ready():
-                self._launch(timeout_s)
+            try:
+                self._initialise()
+                postmaster.wait_until_gone(self.data, until=self.ready)
+                if not self.ready():
+                    self._launch(timeout_s)
+            except OSError as error:
+                raise ServerError(
+                    f"PostgreSQL cannot be started in {self.home} ({error.strerror})",
+                    "make room on its disk; `undertow doctor` says how much there is",
+                ) from error
         return self
 
     def stop(self) -> None:
@@ -183,7 +192,8 @@ class Server:
             self._run("pg_ctl", *arguments, "-o", f"-p {self._claim_port()} {flags}", "start", quiet=True)
         except ServerError as error:
             raise ServerError(
-                f"PostgreSQL did not start: {self._complaint(before) or error}", f"see {self.log}"
+                f"PostgreSQL did not start: {self._complaint(before) or self._no_room() or error}",
+                f"see {self.log}",
             ) from None
 
     def _complaint(self, offset: int) -> str:
@@ -192,6 +202,10 @@ class Server:
             log.seek(offset)
             fatal = [line.split("FATAL:")[1].strip() for line in log if "FATAL:" in line]
         return fatal[-1] if fatal else ""
+
+    def _no_room(self) -> str:
+        """What a full disk keeps PostgreSQL from writing to its log."""
+        return "" if shutil.disk_usage(self.home).free > ROOM_BYTES else f"the disk of {self.home} is full"
 
     def _claim_port(self) -> int:
         """A port that is free now: the fixed one, the one of the last start, or a new one."""
@@ -202,10 +216,18 @@ class Server:
                 )
             port = self._fixed_port
         else:
-            kept = self.port() if (self.home / "port").exists() else 0
-            port = kept if kept and port_is_free(kept) else free_port()
+            kept = self._kept_port()
+            if kept and port_is_free(kept):
+                return kept
+            port = free_port()
         (self.home / "port").write_text(f"{port}\n")
         return port
+
+    def _kept_port(self) -> int:
+        try:
+            return self.port()
+        except ServerError:
+            return 0
 
     def _run(self, program: str, *arguments: str, quiet: bool = False) -> None:
         """Run a binary as a user that PostgreSQL accepts, in `/` so that no caller's folder is held.
@@ -220,6 +242,7 @@ class Server:
             stdout=output,
             stderr=output,
             cwd="/",
+            env=_unsupervised(),
             text=True,
             errors="replace",
         )
@@ -266,6 +289,14 @@ class Server:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _unsupervised() -> dict[str, str]:
+    """The environment without the supervisor's marks: PostgreSQL outlives it, and must not look like one of its programs.
+
+    Else one that a task started after a crash would be ended with what a killed supervisor left.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
 
 
 def _write_secret(path: Path, secret: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
@@ -100,6 +102,24 @@ def test_a_kept_port_that_is_taken_is_replaced(running: Server) -> None:
         assert running.port() != port
 
 
+def test_a_port_that_a_full_disk_kept_from_being_noted_is_chosen_anew(running: Server) -> None:
+    running.stop()
+    (running.home / "port").write_text("")
+    assert not running.ready()
+    running.start()
+    assert running.ready()
+
+
+def test_a_server_that_a_task_started_does_not_look_like_a_program_of_the_supervisor(
+    running: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.stop()
+    monkeypatch.setenv("SUPERVISOR_SERVER_URL", "unix:///a/supervisor.sock")
+    pid = running.start().pid()
+    assert pid is not None
+    assert not [name for name in psutil.Process(pid).environ() if name.startswith("SUPERVISOR_")]
+
+
 def test_a_chosen_port_that_is_taken_is_an_error(running: Server) -> None:
     running.stop()
     with socket.socket() as somebody:
@@ -123,6 +143,27 @@ def test_a_server_that_cannot_start_says_why_in_one_line(running: Server) -> Non
         Server(running.home, settings={"shared_buffers": "100000GB"}).start()
     assert "shared_buffers" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_server_without_room_for_a_word_says_that_the_disk_is_full(
+    running: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.stop()
+    monkeypatch.setattr("pipeline.store.server.ROOM_BYTES", 2**60)
+    monkeypatch.setattr(Server, "_complaint", lambda self, offset: "")
+    with pytest.raises(ServerError, match=f"the disk of {running.home} is full"):
+        Server(running.home, settings={"shared_buffers": "100000GB"}).start()
+
+
+def test_a_home_that_cannot_be_written_any_more_is_an_error_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, secret: str) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pipeline.store.server._write_secret", full)
+    with pytest.raises(ServerError, match=r"No space left on device.*make room"):
+        Server(tmp_path).start()
 
 
 def test_a_home_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
