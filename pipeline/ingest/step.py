@@ -10,7 +10,9 @@ is repeated rather than forgotten; articles without a story are grouped by the n
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,9 @@ from pipeline.store import companies, feeds
 if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.store.engine import Engine
+
+# More than any shard of feeds needs; systems without a limit name one of millions.
+MOST_OPEN_FILES = 65_536
 
 __all__ = [
     "due_shards",
@@ -109,8 +114,21 @@ def import_articles(
         return importing.import_articles(engine, path, as_of=as_of, progress=progress)
 
 
+def allow_open_files() -> None:
+    """Raises this process's limit of open files as far as it may: each host that is polled keeps a connection for a while.
+
+    Most systems begin at 1,024, which a shard of as many hosts would meet.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # a system with a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _run(polling: Polling, feed_ids: Sequence[int]) -> None:
     """Run the loop; of several exceptions at once (all of the database, since feeds raise none) the first is raised."""
+    allow_open_files()
     try:
         with rare_collections():
             asyncio.run(polling.poll(feed_ids))
