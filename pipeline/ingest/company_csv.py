@@ -2,7 +2,8 @@
 
 import csv
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,14 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "aliases": ("aliases", "alias", "other names"),
     "negative_contexts": ("negative_contexts", "negative contexts"),
 }
+
+# What the press leaves out of a name: `Dell Technologies`, `Philip Morris International`, `Truist Financial`.
+_TRADE = re.compile(
+    r"(?:\s+(?:technology|technologies|international|pharmaceuticals|therapeutics|laboratories|semiconductors?|systems|solutions|industries|"
+    r"financial|financial services|bancorp|bancshares))+$",
+    re.IGNORECASE,
+)
+_TURNED = re.compile(r"(?P<last>[^\W\d_]+) \((?P<first>[A-Z][a-z]+)\)")
 
 
 def read_company_csv(path: Path) -> list[dict[str, Any]]:
@@ -46,7 +55,30 @@ def read_company_csv(path: Path) -> list[dict[str, Any]]:
         entry = _entry({column: one_line(row.get(name) or "", 2_000) for column, name in columns.items()})
         if entry and _is_first_share(entry, entries):
             entries[entry["name"]] = entry
+    shorten(list(entries.values()))
     return list(entries.values())
+
+
+def shorten(entries: Sequence[dict[str, Any]]) -> None:
+    """Give each entry the name that the press has for it as an alias, where that means nobody else of the list and is no word."""
+    begins = Counter(word for entry in entries for word in _beginnings(entry["name"]))
+    for entry in entries:
+        short = _TRADE.sub("", entry["name"])
+        told = short != entry["name"] and begins[short.lower()] == 1 and not entry.get("common")
+        if told and _is_telling(short) and short not in entry["aliases"]:
+            entry["aliases"].append(short)
+
+
+def _beginnings(name: str) -> set[str]:
+    words = name.lower().split()
+    return {" ".join(words[:count]) for count in range(1, len(words) + 1)}
+
+
+def _is_telling(short: str) -> bool:
+    """Whether a short name can stand for a company: no word, no person, no part of a longer one (`Orchid Chemicals &`)."""
+    first, last, words = short.split()[0].lower(), short.split()[-1].lower(), common_words()
+    whole = "." not in first and last not in ("&", "and", "of")
+    return whole and len(short) > 2 and short.lower() not in words and f"!{first}" not in words
 
 
 def _entry(values: Mapping[str, str]) -> dict[str, Any] | None:
@@ -59,7 +91,14 @@ def _entry(values: Mapping[str, str]) -> dict[str, Any] | None:
     common = short.lower() in words or (never and full == short)  # no fuller name to tell it by
     name = full.rstrip(".") if never or common else short
     given = [alias.strip() for alias in values.get("aliases", "").split("|") if alias.strip()]
-    aliases = [alias for alias in dict.fromkeys([full, *([] if never else [short]), *given]) if alias != name]
+    turned = _TURNED.fullmatch(full)  # `Lilly (Eli)`
+    forms = [
+        full,
+        *([] if never else [short]),
+        *([f"{turned['first']} {turned['last']}"] if turned else []),
+        *given,
+    ]
+    aliases = [alias for alias in dict.fromkeys(forms) if alias != name]
     contexts = [phrase.strip() for phrase in values.get("negative_contexts", "").split("|") if phrase.strip()]
     entry: dict[str, Any] = {"name": name, "aliases": aliases, "negative_contexts": contexts}
     entry |= {column: values[column] for column in ("ticker", "sector") if values.get(column)}

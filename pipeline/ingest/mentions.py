@@ -7,6 +7,7 @@ one that holds no name of its company (`H-1B`) says of what is spoken, and a com
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,16 +24,23 @@ SETTING_REACH = 40
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _SUFFIX = re.compile(
-    r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|plc|ltd|limited|llc|lp|l\.p|s\.?a|ag|se|n\.?v|a/s|asa|oyj|ab|spa|s\.p\.a|kgaa|"
+    r"(?:,?\s+(?:(?:&|and)\s+(?:co|company|companies|sons)|inc|incorporated|corp|corporation|co|company|companies|plc|ltd|limited|llc|lp|l\.p|s\.?a|ag|se|n\.?v|a/s|asa|oyj|ab|spa|s\.p\.a|kgaa|"
     r"group|holdings?|\(the\)|\(class [a-c]\)|class [a-c])\.?)+$",
     re.IGNORECASE,
 )  # fmt: skip
+_PLAIN = {"’": "'", "\u2010": "-", "\u2011": "-", "–": "-"}
+_SPECIAL = re.compile("[\u00c0-\u024f\u1e00-\u1eff\u2010\u2011\u2013\u2019]")
+_INITIALS = re.compile(r"\b(?:[A-Z]\. ?){2,}(?=\w)")
+_HYPHEN = re.compile("[-\u2010\u2011\u2013]")
+_DECIMAL = re.compile(r"\d[.,]")
+_LETTER = re.compile(r"[A-Z]")
 # What stands beside a company and not beside a word.
 _AFTER = re.compile(
     r"^(?:['’]s\b|\s+(?:inc|corp|co|plc|ltd|group|holdings|shares?|stock|stores?|ceo|cfo|chief|chairman|executives?|bonds?|workers|"
     r"said|says|reports?|reported|posts?|posted|beats?|misses|missed|raises?|raised|cuts?|lowers?|lowered|warns?|warned|plans?|"
     r"to\s+(?:buy|sell|cut|close|acquire|report|launch|lay|recall|pay|invest|open|raise|spin|hire|offer)|sues?|sued|recalls?|agrees?|agreed|"
-    r"announces?|announced|expects?|forecasts?|sees|surges?|slumps?|slides?|jumps?|tumbles?|plunges?|soars?|gains?|rises?|falls?|drops?|"
+    r"announces?|announced|acquires|acquired|adds|appoints|buys|completes|declares|declared|hires|launches|launched|names|outlines|prepares|releases|"
+    r"seeks|sells|signs|suspends|unveils|unveiled|wins|downgraded|upgraded|initiated|shareholders|investors|expects?|forecasts?|sees|surges?|slumps?|slides?|jumps?|tumbles?|plunges?|soars?|gains?|rises?|falls?|drops?|"
     r"profits?|earnings|revenue|sales|results|dividend|outlook|q[1-4]|quarterly|motor)\b|\s*\((?:NYSE|NASDAQ|[A-Z]{1,5}(?:\.[A-Z])?\))|\s*,\s+(?:which|whose)\b|\s*(?:股价|股價|股票|公司))",
     re.IGNORECASE,
 )  # fmt: skip
@@ -118,14 +126,14 @@ class WatchList:
                     for spelling in (
                         {pattern.text, pattern.text.upper()} if pattern.kind == "weak" else {pattern.text}
                     ):
-                        exact.setdefault(spelling, []).append(pattern)
+                        exact.setdefault(spelling.replace("’", "'"), []).append(pattern)
                 else:
-                    folded.setdefault(_lower(pattern.text), []).append(pattern)
+                    folded.setdefault(_folded(pattern.text), []).append(pattern)
         self._folded, self._exact = _Automaton(folded), _Automaton(exact)
 
     def find(self, text: str, title_chars: int) -> list[Mention]:
         """Mentions in `text`, whose first `title_chars` characters are the title; most relevant first."""
-        raw = [*self._folded.find(_lower(text)), *self._exact.find(text)]
+        raw = [*self._folded.find(_folded(text)), *self._exact.find(text.replace("’", "'"))]
         if not raw:
             return []
         hits = _longest(_meant(text, [hit for hit in raw if _is_whole(text, hit)]))
@@ -157,11 +165,11 @@ def _patterns(company: Watched) -> Iterable[_Pattern]:
     short = plain_name(company.name)
     for name in dict.fromkeys((company.name, *company.aliases)):
         weak = company.common and name == short
-        yield _pattern(
-            company, name, "weak" if weak else "name", weak or company.exact_case or _is_acronym(name)
-        )
+        exact = weak or company.exact_case or _is_acronym(name)
+        for spelling in _spellings(name):
+            yield _pattern(company, spelling, "weak" if weak else "name", exact)
     for phrase in company.negative_contexts:
-        named = any(_lower(name) in _lower(phrase) for name in (short, *company.aliases))
+        named = any(_folded(name) in _folded(phrase) for name in (short, *company.aliases))
         yield _pattern(company, phrase, "blocker" if named or not company.common else "setting", False)
     if company.ticker:
         for sign in _signs(company.ticker):
@@ -170,6 +178,14 @@ def _patterns(company: Watched) -> Iterable[_Pattern]:
 
 def _pattern(company: Watched, text: str, kind: str, exact: bool) -> _Pattern:
     return _Pattern(company.id, text, kind, exact, not _UNSPACED.search(text))
+
+
+def _spellings(name: str) -> Iterable[str]:
+    """A name as one house or another writes it: `Procter and Gamble`, `D.R. Horton`, `DR Horton`, `Warner Bros Discovery`."""
+    found = [name, name.replace(" & ", " and "), name.replace(" and ", " & ")]
+    for between, end in ((". ", ". "), (".", ". "), ("", " "), (" ", " ")):
+        found.append(_INITIALS.sub(lambda run: between.join(_LETTER.findall(run[0])) + end, name))  # noqa: B023
+    return dict.fromkeys((*found, name.replace(". ", " ")))
 
 
 def _is_acronym(name: str) -> bool:
@@ -194,7 +210,24 @@ def _is_whole(text: str, hit: _Hit) -> bool:
     before = text[hit.start - 1] if hit.start else " "
     after = text[hit.end] if hit.end < len(text) else " "
     first, last = text[hit.start], text[hit.end - 1]
-    return not (first.isalnum() and _joins(before)) and not (last.isalnum() and _joins(after))
+    if (first.isalnum() and _joins(before)) or (last.isalnum() and _joins(after)):
+        return False
+    if first.isdigit() and _is_amount(text[max(0, hit.start - 2) : hit.start]):
+        return False
+    if before == "$" and hit.pattern.exact and hit.pattern.kind == "name":
+        return False  # `$HP` is the ticker of somebody else
+    return not _HYPHEN.search(hit.pattern.text + text[hit.start : hit.end]) or _is_hyphened(text, hit)
+
+
+def _is_amount(before: str) -> bool:
+    """Whether digits after it go on or follow a currency: `$3M` and `1.3M` are money, not the company."""
+    return unicodedata.category(before[-1:] or " ") == "Sc" or bool(_DECIMAL.fullmatch(before))
+
+
+def _is_hyphened(text: str, hit: _Hit) -> bool:
+    """Whether a hyphen more or less than its name has is no matter: `Coca Cola` is `Coca-Cola`, to snap on is not `Snap-on`."""
+    pairs = zip(hit.pattern.text, text[hit.start : hit.end], text[hit.start + 1 :], strict=False)
+    return not any((own == " ") != (other == " ") and after.islower() for own, other, after in pairs)
 
 
 def _joins(character: str) -> bool:
@@ -307,14 +340,25 @@ def _mention(company_id: int, hits: list[_Hit], share: float, text: str, title_c
     return Mention(company_id, round(min(relevance, 1.0), 4), in_title, len(hits), spans)
 
 
-def _lower(text: str) -> str:
+def _folded(text: str) -> str:
+    """As long as `text`: lower case, without accents, a blank for each hyphen and one kind of apostrophe."""
     lowered = text.lower()
-    if len(lowered) == len(text):
-        return lowered
-    return "".join(_lower_one(character) for character in text)
+    if not text.isascii():
+        if len(lowered) != len(text):
+            lowered = "".join(map(_lower_one, text))
+        lowered = _SPECIAL.sub(lambda found: _plain(found[0]), lowered)
+    return lowered.replace("-", " ")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
+def _plain(character: str) -> str:
+    """`e` for `é`; a hyphen or an apostrophe for another form of it."""
+    parts = unicodedata.normalize("NFD", character)
+    first, marks = parts[0], parts[1:]
+    accented = first.isascii() and marks and all("\u0300" <= mark <= "\u036f" for mark in marks)
+    return first.lower() if accented else _PLAIN.get(character, character)
+
+
 def _lower_one(character: str) -> str:
     lowered = character.lower()
     return lowered if len(lowered) == 1 else character

@@ -69,6 +69,28 @@ def test_a_constituents_csv_becomes_a_watch_list(tmp_path: Path) -> None:
         read_company_csv(tmp_path / "other.csv")
 
 
+def test_an_imported_company_gets_the_name_that_the_press_has_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    names = (
+        "Dell Technologies", "Philip Morris International", "Fifth Third Bancorp", "PNC Financial Services", "Merck & Co.",
+        "Zebra Technologies", "Powell Industries", "U.S. Bancorp", "American International Group", "Huntington Bancshares",
+        "Huntington Ingalls Industries", "Orchid Chemicals & Pharmaceuticals", "Lilly (Eli)",
+    )  # fmt: skip
+    path.write_text("\n".join(["Security", *names]))
+    aliases = {entry["name"]: entry["aliases"] for entry in read_company_csv(path)}
+    assert aliases["Dell Technologies"] == ["Dell"]
+    assert aliases["Philip Morris International"] == ["Philip Morris"]
+    assert aliases["Fifth Third Bancorp"] == ["Fifth Third"]
+    assert aliases["PNC Financial Services"] == ["PNC"]
+    assert aliases["Merck"] == ["Merck & Co."]
+    assert aliases["Lilly (Eli)"] == ["Eli Lilly"]
+    assert aliases["Huntington Ingalls Industries"] == ["Huntington Ingalls"]
+    # a word, a person, a country, and what another company or half a name begins with
+    assert aliases["Zebra Technologies"] == aliases["Powell Industries"] == aliases["U.S. Bancorp"] == []
+    assert aliases["Huntington Bancshares"] == aliases["Orchid Chemicals & Pharmaceuticals"] == []
+    assert aliases["American International"] == ["American International Group"]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

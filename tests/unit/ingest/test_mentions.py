@@ -68,6 +68,9 @@ def named(text: str) -> set[str]:
         ("Samsung Biologics wins order", set()),
         ("Samsung falls", {"Samsung Electronics"}),
         ("TARGET CUTS PROFIT OUTLOOK", {"Target"}),
+        ("Target adds baby formula to stores", {"Target"}),
+        ("Ford declares dividend", {"Ford"}),
+        ("Visa upgraded at broker", {"Visa"}),
         ("UPDATE 1-TARGET CUTS PROFIT OUTLOOK", {"Target"}),
         ("FED NEARS TARGET SAYS POWELL", set()),
         ("U.S. VISA CUTS HIT INDIA", set()),
@@ -140,6 +143,62 @@ def test_legal_forms_are_stripped() -> None:
     assert plain_name("Alphabet Inc. (Class A)") == "Alphabet"
     assert plain_name("Goldman Sachs Group") == "Goldman Sachs"
     assert plain_name("3M") == "3M"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Merck & Co.", "Merck"),
+        ("Merck & Co., Inc.", "Merck"),
+        ("Deere & Company", "Deere"),
+        ("Eli Lilly and Company", "Eli Lilly"),
+        ("Johnson & Johnson", "Johnson & Johnson"),
+        ("Bath & Body Works", "Bath & Body Works"),
+    ],
+)
+def test_and_company_is_a_legal_form(name: str, plain: str) -> None:
+    assert plain_name(name) == plain
+
+
+SPELT = [
+    "3M", "Archer Daniels Midland", "Best Buy", "Coca-Cola", "D. R. Horton", "Domino's", "J.M. Smucker", "Nestlé", "Procter & Gamble",
+    "Snap-on", "U.S. Bancorp", "Warner Bros. Discovery", "T. Rowe Price", "Eli Lilly and Company", "Brown–Forman",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "companies"),
+    [
+        ("D.R. Horton cuts guidance", {"D. R. Horton"}),
+        ("DR Horton cuts guidance", {"D. R. Horton"}),
+        ("J. M. Smucker and T Rowe Price gain", {"J.M. Smucker", "T. Rowe Price"}),
+        ("US Bancorp and Warner Bros Discovery slide", {"U.S. Bancorp", "Warner Bros. Discovery"}),
+        ("Procter and Gamble sues Eli Lilly & Company", {"Procter & Gamble", "Eli Lilly and Company"}),
+        ("Archer-Daniels-Midland Is Fairly Valued", {"Archer Daniels Midland"}),
+        ("Coca Cola and Brown-Forman raise prices", {"Coca-Cola", "Brown–Forman"}),
+        ("COCA COLA AND BROWN FORMAN RAISE PRICES", {"Coca-Cola", "Brown–Forman"}),
+        ("Nestle and Domino’s Pizza cut outlooks", {"Nestlé", "Domino's"}),
+        ("NESTLÉ PROFIT FALLS", {"Nestlé"}),
+        ("Coca‑Cola wins", {"Coca-Cola"}),  # a hyphen at which no line breaks
+        # a word apart or joined is not the name
+        ("Small banks may snap on short notice", set()),
+        ("Three best-buy ratings", set()),
+        # money is not the company
+        ("3M and rivals settle", {"3M"}),
+        ("Start-up raises $3M, another €3M and a third 8.3M", set()),
+        ("Margins rise 1,3M units", set()),
+    ],
+)
+def test_a_name_is_found_however_a_house_spells_it(text: str, companies: set[str]) -> None:
+    watch = WatchList([Watched(n, name) for n, name in enumerate(SPELT)])
+    found = watch.find(text, len(text))
+    assert {SPELT[mention.company_id] for mention in found} == companies
+
+
+def test_a_cashtag_is_not_a_company_that_is_called_so() -> None:
+    watch = WatchList([Watched(1, "HP", "HPQ"), Watched(2, "IBM", "IBM"), Watched(3, "Tesla")])
+    text = "$HP - Helmerich & Payne rises, $IBM and $Tesla fall"
+    assert {mention.company_id for mention in watch.find(text, len(text))} == {2, 3}
 
 
 @settings(deadline=None, max_examples=60)
