@@ -1,7 +1,7 @@
 """Which articles tell the same thing. Pure: fingerprints in, verdicts out.
 
 Three roads lead to a candidate: the same canonical link, the same folded title, or a shared MinHash band. None is
-trusted alone: a guard compares numbers and companies, because feeds are full of templates (`X shares fall 3 %`)
+trusted alone: a guard compares numbers, companies and opposed words, because feeds are full of templates (`X shares fall 3 %`)
 whose sentences are equal and whose stories are not. Measured on 100,000 synthetic articles: MinHash alone merged
 98.8 % of templated stories about different companies, with the guard on numbers none, at the same recall.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 from zlib import crc32
 
@@ -19,7 +19,8 @@ import numpy as np
 import rensa
 from numpy.typing import NDArray
 
-from pipeline.ingest.titles import fold, folded_title
+from pipeline.ingest.opposites import are_opposed
+from pipeline.ingest.titles import COUNTRIES, fold, folded_title
 
 Hashes = NDArray[np.uint64]
 
@@ -41,6 +42,9 @@ NUMBERS_JACCARD = 0.5
 TITLE_WORDS = 5
 # More candidates than this share a template; the best by common bands come first.
 CANDIDATE_LIMIT = 6
+# Characters of a Chinese title: those after a name that two must share to be one template, and the shortest and longest name.
+CJK_ALIKE = 6
+CJK_NAME = (2, 8)
 # Characters of a text in which the guard looks for numbers, names and tickers.
 GUARD_CHARS = 2_000
 # A body of fewer words cannot say which capitals of a title are names.
@@ -58,7 +62,7 @@ _DIGIT = re.compile(r"\d")
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>[-+\u2212]?)(?P<value>\d{1,3}(?:[,\u2009\u00a0 ']\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
-    r"\s?(?P<unit>%|percent\b|per cent\b|pct\b|bps?\b|basis points?\b|bn\b|billions?\b|mln\b|mn\b|millions?\b|m\b|tn\b|trillions?\b|trn\b|k\b|thousand\b"
+    r"(?:\s|-(?!k\b))?(?P<unit>%|percent\b|per cent\b|pct\b|bps?\b|basis[ -]points?\b|bn\b|billions?\b|mln\b|mn\b|millions?\b|m\b|tn\b|trillions?\b|trn\b|k\b|thousand\b"
     r"|万亿|亿|万|crores?\b|lakhs?\b)?",
     re.IGNORECASE,
 )
@@ -71,7 +75,8 @@ _TICKER = re.compile(
     r"\$(?P<cash>[A-Z]{1,5}(?:\.[A-Z])?)\b|\((?P<ric>[A-Z0-9]{1,6}\.[A-Z]{1,2})\)"
     r"|\b(?:NYSE|NASDAQ|Nasdaq|LSE|TSX|ASX|HKEX|HKG|SEHK|NSE|BSE|ETR|FRA|EPA|AMS|TYO|AMEX|OTC)\s*:\s*(?P<exchange>[A-Z0-9.]{1,6})\b"
 )
-_CAPITAL = re.compile(r"\b[A-Z\u00c0-\u00de][\w&.'\u2019-]*\w\b")
+# `eToro` and `inTEST` too.
+_CAPITAL = re.compile(r"\b[a-z]{0,2}[A-Z\u00c0-\u00de][\w&.'\u2019-]*\w\b")
 # What a company's name may end with or without.
 _LEGAL_FORMS = frozenset(
     "inc incorporated corp corporation co company plc ltd limited llc lp sa ag se nv asa oyj ab spa kgaa".split()  # noqa: SIM905
@@ -101,7 +106,11 @@ class Fingerprint:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        return frozenset(tokens(self.text))
+        found = set(tokens(self.text))
+        for short, letters in COUNTRIES.items():
+            if short in found or letters <= found:
+                found |= {short, *letters}
+        return frozenset(found)
 
     @cached_property
     def numbers(self) -> frozenset[str]:
@@ -110,6 +119,10 @@ class Fingerprint:
     @cached_property
     def title_numbers(self) -> frozenset[str]:
         return numbers(self.title)
+
+    @cached_property
+    def title_words(self) -> frozenset[str]:
+        return frozenset(self.title_key.split() if self.title_key.isascii() else tokens(self.title_key))
 
     @cached_property
     def tickers(self) -> frozenset[str]:
@@ -228,7 +241,11 @@ def guard(one: Fingerprint, other: Fingerprint) -> bool:
         return False
     if not (one.title_numbers <= other.title_numbers or other.title_numbers <= one.title_numbers):
         return False
-    if one.tickers and other.tickers and one.tickers != other.tickers:
+    if one.tickers and other.tickers and not (one.tickers <= other.tickers or other.tickers <= one.tickers):
+        return False
+    if one.title_key != other.title_key and (
+        are_opposed(one.title_words, other.title_words) or _about_others(one, other)
+    ):
         return False
     return _numbers_agree(one.numbers, other.numbers)
 
@@ -309,6 +326,20 @@ def _goes_on(one: Fingerprint, other: Fingerprint) -> bool:
         for run in one.name_runs
         for first, second in pairwise(run)
     )
+
+
+def _about_others(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two titles without capitals, in Chinese, go on alike after names of which each text has its own only."""
+    first, second = one.title_key, other.title_key
+    if first.isascii() or not (_CJK.match(first) and _CJK.match(second)):
+        return False
+    alike = len(
+        list(takewhile(lambda pair: pair[0] == pair[1], zip(first[::-1], second[::-1], strict=False)))
+    )
+    names = first[: len(first) - alike], second[: len(second) - alike]
+    if alike < CJK_ALIKE or not all(CJK_NAME[0] <= len(name) <= CJK_NAME[1] for name in names):
+        return False
+    return not set(names[0]) & set(names[1]) and names[0] not in other.text and names[1] not in one.text
 
 
 def _tickers(text: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 # What desks put before a headline; it changes while the story stays.
 _PREFIX = re.compile(
@@ -28,6 +29,9 @@ _CORRECTION_WORDS = (
     "rectificatif",
 )
 _PREFIX_SIGNS = re.compile(r"[-–—:|：】\]]")
+# Houses write them with dots or without.
+COUNTRIES: Mapping[str, frozenset[str]] = {short: frozenset(short) for short in ("us", "uk", "eu", "un")}
+_DOTTED = {short: f"{short[0]}.{short[1]}." for short in COUNTRIES}
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
@@ -37,7 +41,11 @@ def folded_title(title: str, outlets: tuple[str, ...] = ()) -> str:
     suffix = _SUFFIX.search(text)
     if suffix and _is_outlet(suffix["outlet"], outlets) and suffix.start() > 0:
         text = text[: suffix.start()]
-    return _NOT_WORD.sub(" ", fold(text)).strip()
+    text = fold(text)
+    if "u." in text or "e." in text:
+        for short, letters in _DOTTED.items():
+            text = text.replace(letters, short)
+    return _NOT_WORD.sub(" ", text).strip()
 
 
 def fold(text: str) -> str:

@@ -98,6 +98,53 @@ def test_a_name_that_goes_on_is_somebody_else(
     assert same(first, second) is same(second, first) is expected
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Oil trades at 3-month low", "Oil trades at 3-month high"),
+        ("Acme quarterly profit beats estimates on strong sales in China and Europe, shares jump",
+         "Acme quarterly profit misses estimates on strong sales in China and Europe, shares jump"),
+        ("Acme says it is in talks to buy rival Bolt for $3 billion", "Acme says it is not in talks to buy rival Bolt for $3 billion"),
+        ("宁德时代前三季度净利润同比增长", "宁德时代前三季度净利润同比下降"),
+        ("贵州茅台前三季度净利润同比增长百分之六", "五粮液前三季度净利润同比增长百分之六"),
+        ("inTEST announces second quarter financial results conference call and webcast",
+         "Allied Motion announces second quarter financial results conference call and webcast"),
+    ],
+)  # fmt: skip
+def test_titles_that_say_the_opposite_or_name_others_are_two_stories(one: str, other: str) -> None:
+    first, second = print_of(one), print_of(other)
+    assert overlap(first.shingles, second.shingles)[0] >= 0.5  # type: ignore[attr-defined]
+    assert not same(first, second)
+    assert not same(second, first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("U.S. chip industry split over new act's benefits to makers", "US chip industry split over new act's benefits to makers"),
+        ("Influential U.S. doctors group calls for a ban on vaping", "UPDATE 1-Influential U.S. doctors group calls for a ban on vaping"),
+        ("Fed makes a 25-basis-point cut as it sees prices easing", "Fed makes a 25 basis point cut as it sees prices easing"),
+        ("Acme wins $2-billion order from the navy for its ships", "Acme wins $2 billion order from the navy for its ships"),
+        ("$F $CMP - Compass Minerals signs deal with Ford for lithium", "$CMP - Compass Minerals signs deal with Ford for lithium"),
+        ("Stocks rise as investors wait for the jobs report on Friday", "Dollar falls as investors wait for the jobs report on Friday"),
+        ("贵州茅台前三季度净利润同比增长百分之六", "快讯:贵州茅台前三季度净利润同比增长百分之六"),
+    ],
+)  # fmt: skip
+def test_other_spellings_and_headings_of_one_text_meet(one: str, other: str) -> None:
+    first, second = print_of(one, BODY), print_of(other, BODY)
+    assert same(first, second)
+    assert same(second, first)
+
+
+def test_a_country_is_the_same_with_dots_and_without() -> None:
+    one, other = (
+        "U.S. chip industry split over the new act for makers",
+        "US Chip Industry Split Over the New Act for Makers",
+    )
+    assert same(print_of(one), print_of(other))
+    assert folded_title(one) == folded_title(other)
+
+
 def test_a_column_is_not_a_story() -> None:
     monday = print_of(
         "Morning briefing",
