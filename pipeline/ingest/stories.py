@@ -38,6 +38,11 @@ NEAR_COPY_JACCARD = 0.5
 # A copy may be cut (one outlet sends a paragraph, another the story): share of the shorter one's shingles.
 CONTAINMENT = 0.6
 NUMBERS_JACCARD = 0.5
+# Of a title's words of at least four letters those that the text of a copy must have: a number, and a share. Of 1,600 pairs of
+# real headlines over one of four notices 6 meet so (1,237 without), of 542 real near copies none is lost.
+TELLING_LETTERS = 4
+TOLD_WORDS = 2
+TOLD_SHARE = 0.25
 # A title of fewer words ("Morning briefing") names a column, not a story.
 TITLE_WORDS = 5
 # More candidates than this share a template; the best by common bands come first.
@@ -220,7 +225,7 @@ def same_story(one: Fingerprint, other: Fingerprint, road: str) -> bool:
     if road == "url":
         return True
     jaccard, containment = overlap(one.shingles, other.shingles)
-    if jaccard >= NEAR_COPY_JACCARD:
+    if jaccard >= NEAR_COPY_JACCARD and (_tells(one, other) or _tells(other, one)):
         return True
     telling = one.title_key == other.title_key and is_telling(one.title_key)
     return telling and (containment >= CONTAINMENT or _title_only(one) or _title_only(other))
@@ -292,6 +297,20 @@ def _mixed(words: Hashes) -> Hashes:
 
 def _title_only(article: Fingerprint) -> bool:
     return len(article.words) < len(article.title_key.split()) + BODY_WORDS
+
+
+def _tells(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether the title of `one` is borne out by the text of `other`: under two titles about nothing in common, what is alike
+    is a notice that a feed puts under every article (`Subscribe to read on`)."""
+    if one.title_key == other.title_key:
+        return True
+    if _CJK.search(one.title_key):
+        words = {"".join(pair) for pair in pairwise(one.title_key)}
+        found = sum(word in other.text for word in words)
+    else:
+        words = {word for word in one.title_words if len(word) >= TELLING_LETTERS}
+        found = len(words & other.words)
+    return found >= min(TOLD_WORDS, len(words)) and found >= TOLD_SHARE * len(words)
 
 
 def _numbers_agree(one: frozenset[str], other: frozenset[str]) -> bool:

@@ -136,6 +136,37 @@ def test_other_spellings_and_headings_of_one_text_meet(one: str, other: str) -> 
     assert same(second, first)
 
 
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "Subscribe now to continue reading this article. Already a subscriber? Log in here. Get unlimited access to all our "
+        "stories, newsletters and podcasts for only $1 a week. Cancel at any time.",
+        "We use cookies to give you the best experience on our site. By continuing you accept our use of cookies. Read our privacy "
+        "policy to learn more about how we use your data and how you can change it.",
+        "本文仅供订阅用户阅读,请登录或订阅后继续阅读全文,更多精彩内容尽在我们的网站和手机客户端,欢迎下载。",
+    ],
+)
+def test_a_notice_that_a_feed_puts_under_all_it_has_makes_no_copies(notice: str) -> None:
+    titles = (
+        "Tesla recalls two million vehicles",
+        "Oil jumps after attack on tanker",
+        "贵州茅台净利润增长",
+        "宁德时代扩建工厂",
+    )
+    prints = [print_of(title, notice) for title in titles]
+    assert not any(same(one, other) for one in prints for other in prints if one is not other)
+
+
+def test_a_copy_under_another_headline_is_the_same_story() -> None:
+    for headline in (
+        "Carmakers' weak demand in Europe hits Acme",
+        "Press release",
+        "Acme Corp: customers put off orders",
+    ):
+        assert same(print_of(TITLE, BODY), print_of(headline, BODY))
+        assert same(print_of(headline, BODY), print_of(TITLE, BODY))
+
+
 def test_a_country_is_the_same_with_dots_and_without() -> None:
     one, other = (
         "U.S. chip industry split over the new act for makers",
