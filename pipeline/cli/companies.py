@@ -58,7 +58,8 @@ def import_csv(
 ) -> None:
     """Add companies from a CSV list such as the S&P 500's constituents; companies.toml wins where both name one.
 
-    Names that are common words (Target, Visa) are matched with care. A company that left the list is switched off.
+    Names that are common words (Target, Visa) are matched with care; what the press calls a company (Dell for Dell Technologies)
+    is an alias where it means nobody else. A company that left the list is switched off.
 
     Example: undertow companies import-csv sp500_constituents.csv
     """

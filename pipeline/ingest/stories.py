@@ -111,11 +111,11 @@ class Fingerprint:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        found = set(tokens(self.text))
+        found = frozenset(tokens(self.text))
         for short, letters in COUNTRIES.items():
             if short in found or letters <= found:
                 found |= {short, *letters}
-        return frozenset(found)
+        return found
 
     @cached_property
     def numbers(self) -> frozenset[str]:
@@ -304,7 +304,7 @@ def _tells(one: Fingerprint, other: Fingerprint) -> bool:
     is a notice that a feed puts under every article (`Subscribe to read on`)."""
     if one.title_key == other.title_key:
         return True
-    if _CJK.search(one.title_key):
+    if not one.title_key.isascii() and _CJK.search(one.title_key):
         words = {"".join(pair) for pair in pairwise(one.title_key)}
         found = sum(word in other.text for word in words)
     else:
