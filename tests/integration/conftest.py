@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from command_line import Done, Undertow
+from notify_sinks import MailSink, SlackSink
 from sqlalchemy import Engine
 
 from pipeline.cli import main
@@ -55,6 +56,20 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = create_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def mail() -> Iterator[MailSink]:
+    """A mail server on loopback that keeps what it receives."""
+    with MailSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackSink]:
+    """A Slack-shaped server on loopback."""
+    with SlackSink() as sink:
+        yield sink
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from notify_sinks import MailSink, SlackSink
 from sqlalchemy.engine import Engine
 
 from pipeline.notify.routes import Delivery, route
@@ -19,6 +20,18 @@ from pipeline.store import notifications
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "notify"
 START = datetime.now(UTC).replace(microsecond=0)
+MAIL_AND_SLACK = """
+[receivers.mail]
+kind = "email"
+to = ["risk@bank.example", "duty@bank.example"]
+
+[receivers.slack]
+kind = "slack"
+channel = "C01"
+
+[[routes]]
+receivers = ["mail", "slack"]
+"""
 
 
 def payload(name: str = "company_crisis") -> dict[str, Any]:
@@ -125,3 +138,21 @@ def make_world(engine: Engine, directory: Path, alerts: str, **settings: Any) ->
 
 def later(**delta: float) -> datetime:
     return START + timedelta(**delta)
+
+
+def mail_and_slack_world(engine: Engine, tmp_path: Path, mail: MailSink, slack: SlackSink) -> World:
+    """Every alert goes to one mailbox and one channel."""
+    return make_world(
+        engine,
+        tmp_path,
+        MAIL_AND_SLACK,
+        smtp_host="127.0.0.1",
+        smtp_port=mail.port,
+        slack_bot_token="xoxb-test",
+        slack_api_url=slack.api_url,
+    )
+
+
+def counts(report: NotifyReport) -> dict[str, int]:
+    """What a run of notify did, without the zeros."""
+    return {name: value for name, value in report.as_dict().items() if value}
