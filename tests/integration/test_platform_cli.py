@@ -66,10 +66,6 @@ def test_ctrl_c_is_one_line_that_says_what_next(tmp_path: Path) -> None:
         (("finetune", "--out", "/dev/null/x"), "cannot write /dev/null/x (Not a directory)"),
         (("pretrain", "--texts", "x.csv", "--out", "/dev/null/x"), "cannot write"),
         (("starter", "--out", "/dev/null/x"), "cannot write"),
-        (("finetune", "--out", "/"), "/ is the folder you work in, or holds it"),
-        (("finetune", "--out", "/dev"), "/dev holds other things than a model"),
-        (("pretrain", "--texts", "x.csv", "--out", "/dev"), "/dev holds other things than a model"),
-        (("starter", "--out", "/dev"), "/dev holds other things than a model"),
         (("retrain", "--report", "/no/such/folder/x"), "cannot write"),
         (("retrain", "--report", "/"), "cannot write / (Is a directory)"),
         (("feeds", "export-opml", "/no/such/folder/x"), "cannot write"),
@@ -93,6 +89,18 @@ def test_mistakes_are_one_line(undertow: Undertow, home: str, words: tuple[str, 
     assert done.returncode in (1, 2)
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("finetune",), ("pretrain", "--texts", "x.csv"), ("starter",)])
+def test_a_model_takes_the_place_of_nothing_else(
+    undertow: Undertow, home: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine").write_text("dear")
+    done = undertow(*words, "--out", str(tmp_path / "models"), HOME=home)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "holds other things than a model" in done.stderr
+    assert (tmp_path / "models" / "mine").read_text() == "dear"
 
 
 @pytest.mark.parametrize("limit", ["0", "-1"])
