@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
-# The Python that makes .venv, 3.11 to 3.13; empty: the first that is found. Everything afterwards runs in .venv.
+# The Python that makes .venv, 3.11 to 3.13; empty: the first that runs. Everything afterwards runs in .venv.
 PYTHON ?=
 # torch is pinned apart from requirements.lock, so that a machine can choose its own build of it, for example
 #   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu     (200 MB instead of 2.6 GB of CUDA)

@@ -79,8 +79,10 @@ def score_files(
     """
     options = options or Options()
     all_files = targets(pattern, out)
-    waiting = [target for target in all_files if not target.done()]
-    _refuse_others([target for target in all_files if target not in waiting], options)
+    waiting, finished = [], []
+    for target in all_files:
+        (finished if target.done() else waiting).append(target)
+    _refuse_others(finished, options)
     run = {"local": _locally, "ray": _with_ray}.get(engine)
     if run is None:
         raise DataError(f"there is no engine {engine!r}; use local or ray")

@@ -57,9 +57,8 @@ def search(
     Raises TrainingError where that was a study of other settings or data.
     """
     split = read_split(sources, config)
-    open_work(
-        work, f"{config!r}\n{digest_of(sources)}"
-    )  # scores of other settings or data would be compared with ours
+    # Scores of other settings or data would be compared with ours.
+    open_work(work, f"{config!r}\n{digest_of(sources)}")
     set_seed(config.seed)
     holder: dict[str, Any] = {}
 
