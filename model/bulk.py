@@ -79,7 +79,8 @@ def score_files(
     """
     options = options or Options()
     all_files = targets(pattern, out)
-    waiting, finished = [], []
+    waiting: list[Target] = []
+    finished: list[Target] = []
     for target in all_files:
         (finished if target.done() else waiting).append(target)
     _refuse_others(finished, options)

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from pipeline.desk.app import create_app
+from pipeline.desk.explaining import LONGEST_TEXT, Explainer, Spans
 from pipeline.desk.visitors import Visitor
 from pipeline.settings import Settings
 
@@ -60,3 +61,19 @@ def one(engine: Engine, query: str, **parameters: Any) -> Any:
 def change(engine: Engine, query: str, **parameters: Any) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text(query), parameters)
+
+
+PAGES = (
+    "/", "/parts/overview", "/series", "/series?kind=topic", "/series?kind=sector", "/stories", "/stories?q=profit",
+    "/stories?sentiment=negative&company=3", "/stories?topic=earnings", "/stories?sector=Banks&source=Quill+Markets",
+    "/stories?since=2026-01-01T00:00&until=&as_of=", "/alerts", "/alerts?severity=critical", "/label", "/models",
+    "/models/starter/promote", "/feeds", "/feeds.opml",
+)  # fmt: skip
+
+
+class EveryWord(Explainer):
+    """Explains without a model: every word pulls."""
+
+    def explain(self, model: Path | None, text: str, spans: Spans | None) -> list[tuple[int, int, float]]:
+        self.asked = spans
+        return [(*found.span(), 0.1) for found in re.finditer(r"\S+", text[:LONGEST_TEXT])]

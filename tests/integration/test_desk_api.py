@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import newsroom
 import pytest
 import schemathesis
 from desk_market import change, client, fill, one, settings
@@ -17,6 +19,8 @@ from sqlalchemy import Engine
 
 from pipeline.desk.app import create_app
 from pipeline.desk.visitors import Visitor
+from pipeline.store import desk_stories
+from pipeline.store.desk_stories import StoryFilter
 
 EXAMPLES = 10  # for each route, the same ones each time; raise it to search
 
@@ -79,3 +83,38 @@ def test_the_past_holds_nothing_of_what_came_later(engine: Engine, tmp_path: Pat
     counted = "select sum(stories) from analytics.sentiment_hourly where kind = 'all' and start_at >= :since and start_at < :until"
     (found,) = browser.get(f"/api/v1/series?kind=all&as_of={as_of}").json()
     assert found["stories"] == one(engine, counted, since=noon - timedelta(hours=24), until=noon) > 0
+
+
+def test_as_of_lists_stories_by_what_the_champion_of_then_said_of_them(engine: Engine) -> None:
+    """Not by the topics, companies and sectors that another version found later."""
+    then = newsroom.NOW
+    champion = newsroom.add_model(engine, "champion")
+    other = newsroom.add_model(engine, "other", champion=False)
+    [article] = newsroom.add_articles(engine, newsroom.add_feed(engine), ["Kestrel falls\nText"])
+    newsroom.score(engine, champion, article, (0.9, 0.05, 0.05), at=then - timedelta(hours=1))
+    newsroom.score(engine, other, article, (0.1, 0.8, 0.1), topic="layoffs", at=then + timedelta(days=3))
+    found = {
+        model: newsroom.add_company(engine, f"found by {model}", ticker=f"T{model}")
+        for model in (champion, other)
+    }
+    for model, company in found.items():
+        change(engine, "update companies set sector = name where id = :c", c=company)
+        change(
+            engine,
+            "insert into score_companies select story_id, model_version_id, :c, negative, neutral, positive, sentiment"
+            " from scores where model_version_id = :m",
+            c=company,
+            m=model,
+        )
+
+    def listed(**filters: Any) -> int:
+        wanted = StoryFilter(as_of=then, **filters)
+        with engine.connect() as connection:
+            return len(desk_stories.stories(connection, wanted, now=then, limit=10)[0])
+
+    mine = {"topic": "markets", "company_id": found[champion], "sector": f"found by {champion}"}
+    others = {"topic": "layoffs", "company_id": found[other], "sector": f"found by {other}"}
+    assert [listed(**{name: value}) for name, value in mine.items()] == [1, 1, 1]
+    assert [listed(**{name: value}) for name, value in others.items()] == [0, 0, 0]
+    assert listed(topic="markets", company_id=found[champion]) == 1
+    assert listed(topic="layoffs", company_id=found[champion]) == 0

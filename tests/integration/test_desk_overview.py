@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import newsroom
 import pytest
 import sqlalchemy as sa
 from desk_market import change, client, fill, one, settings
 from fastapi.testclient import TestClient
 from lxml import html
 from sqlalchemy import Engine
+
+from pipeline.store import desk_series
 
 OPEN = (
     "insert into alerts (series_id, state, severity, pending_at, fired_at, last_crossed_at, last_evaluated_at, peak_score,"
@@ -102,3 +105,30 @@ def test_worst_stories_are_those_of_the_whole_day(market: Engine, browser: TestC
     assert shown[:2] == [wide, sure]
     assert len(shown) == 8
     assert not {good, past} & set(shown)
+
+
+def test_usual_number_of_stories_is_that_of_the_days_there_are(engine: Engine) -> None:
+    """In its first week the line has fewer than seven days before: divided by seven, every day looked like a surge."""
+    newsroom.add_model(engine, "m1", at=datetime(2026, 1, 1, tzinfo=UTC))
+    midnight = datetime(2026, 5, 4, tzinfo=UTC)
+    change(
+        engine, "insert into series (kind, key, title, created_at) values ('all', 'all', 'Everything', now())"
+    )
+    for days_ago in (3, 2, 1):
+        for minutes in (60, 1440):
+            change(
+                engine,
+                "insert into sentiment_rollups (span_minutes, series_id, model_version_id, start_at, negative, neutral, positive,"
+                " score_sum, score_squares) select :minutes, series.id, version.id, :at, 5, 5, 0, 0, 0"
+                " from series, model_versions as version",
+                minutes=minutes,
+                at=midnight - timedelta(days=days_ago),
+            )
+    with engine.connect() as connection:
+        usual = [
+            desk_series.series_summary(connection, ["all"], midnight - timedelta(hours=hours))[0][
+                "usual_stories"
+            ]
+            for hours in (0, 24, 36)
+        ]
+    assert usual == [10, 10, None]  # of two days, of one, of half a day

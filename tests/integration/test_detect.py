@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -397,14 +396,3 @@ def test_a_dead_feed_freezes_and_a_promotion_does_not_fire(
         models.point_alias(connection, "v2", by="test", reason="better", as_of=NOW + timedelta(hours=14))
     detect(engine, rules, as_of=NOW + timedelta(hours=26))
     assert len(world.rows("select 1 from alert_events where kind = 'open'")) == opened
-
-
-def test_two_detectors_at_once_evaluate_each_tick_once(world: World, engine: Engine, rules: Rules) -> None:
-    world.archive_days(15)
-    for _ in range(12):
-        world.story(NOW, "Acme", BAD)
-    at = NOW + timedelta(hours=1)
-    with ThreadPoolExecutor(3) as pool:
-        reports = list(pool.map(lambda _: detect(engine, rules, as_of=at), range(3)))
-    assert sum(r.ticks for r in reports) == len(world.rows("select 1 from ticks")) == 4
-    assert [t[:2] for t in told(world)] == [("Acme", "open")]

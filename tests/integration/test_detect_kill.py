@@ -1,14 +1,15 @@
-"""SIGKILL at any point of detect: no alert lost, none told twice, and a replay finds what was found live."""
+"""SIGKILL at any point of detect, and three at once: no alert lost, none told twice, and a replay finds what was found live."""
 
 from __future__ import annotations
 
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from detect_world import BAD, COMPANIES, FINE, NOW, ROUTES, World, found
+from detect_world import BAD, COMPANIES, FINE, NOW, ROUTES, World, found, told
 from forker import Forker
 from sqlalchemy.engine import Engine
 
@@ -130,3 +131,15 @@ def shuffled_day(world: World, chance: random.Random) -> None:
                 p = BAD if bad else FINE
                 title, feed = f"{company} {n} {k}", k % 3
                 world._story(connection, at, company, p, title=title, feed=feed, copies=k % 2)
+
+
+def test_two_detectors_at_once_evaluate_each_tick_once(engine: Engine) -> None:
+    world, rules = World(engine), parse_rules(ROUTES)
+    world.archive_days(15)
+    for _ in range(12):
+        world.story(NOW, "Acme", BAD)
+    at = NOW + timedelta(hours=1)
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: detect(engine, rules, as_of=at), range(3)))
+    assert sum(r.ticks for r in reports) == len(world.rows("select 1 from ticks")) == 4
+    assert [t[:2] for t in told(world)] == [("Acme", "open")]
